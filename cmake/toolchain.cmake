@@ -1,0 +1,20 @@
+# Flags that every target shares: warnings are errors, lld links, ccache compiles when it is there.
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wconversion -Wno-sign-conversion
+  -Wno-missing-field-initializers -Wno-missing-designated-field-initializers -Werror -fno-omit-frame-pointer)
+# Our own library archives must not carry a partial link of system headers' warnings.
+add_link_options(-fuse-ld=lld -Wl,--as-needed)
+string(APPEND CMAKE_CXX_FLAGS_RELEASE " -g1")
+if(NOT GYRE_SANITIZE STREQUAL "")
+  add_compile_options(-fsanitize=${GYRE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${GYRE_SANITIZE})
+endif()
+if(GYRE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+find_package(Threads REQUIRED)
