@@ -1,0 +1,49 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "protocol/encoding.h"
+#include "protocol/messages.h"
+
+namespace gyre::protocol {
+
+// Filters nested deeper than this are malformed; it bounds recursion here and in whoever walks the
+// tree.
+inline constexpr int kFilterDepthMax = 64;
+
+// Takes a frame of a client apart into its commands (framing.md 2.1, 2.2). Commands before a broken
+// one are handed out, since they count. Lives on the stack of whoever handles the frame; commands
+// are views into the frame and the reader, so they end with either. Needs no padding behind the
+// frame.
+class CommandReader {
+ public:
+  enum class Next { command, end, malformed };
+
+  CommandReader(Encoding encoding, std::string_view frame) : encoding_(encoding), rest_(frame) {}
+
+  // Fills `command` if the answer is `command`. After `malformed` the answer stays `malformed`.
+  Next next(Command& command);
+
+  // The bytes of the command that next() returned last. Copied, they are a frame of their own that
+  // holds just it: this is how a command outlives the buffer it was received into.
+  std::string_view command_bytes() const { return command_bytes_; }
+
+ private:
+  bool take_json(Command& command);
+  bool take_protobuf(Command& command);
+  // Where the text of strings with escapes goes. Text never gets longer by decoding, so room for
+  // the rest of the frame, reserved at the first need, is room for all of them.
+  char* scratch();
+
+  Encoding encoding_;
+  bool started_ = false;
+  bool malformed_ = false;
+  std::string_view rest_;
+  std::string_view command_bytes_;
+  std::unique_ptr<char[]> scratch_;
+  char* scratch_next_ = nullptr;
+};
+
+}  // namespace gyre::protocol
