@@ -1,11 +1,10 @@
 #pragma once
 
-#include <cstddef>
-#include <memory>
 #include <string_view>
 
 #include "protocol/encoding.h"
 #include "protocol/messages.h"
+#include "protocol/scratch.h"
 
 namespace gyre::protocol {
 
@@ -21,7 +20,8 @@ class CommandReader {
  public:
   enum class Next { command, end, malformed };
 
-  CommandReader(Encoding encoding, std::string_view frame) : encoding_(encoding), rest_(frame) {}
+  CommandReader(Encoding encoding, std::string_view frame)
+      : encoding_(encoding), rest_(frame), scratch_(frame.size()) {}
 
   // Fills `command` if the answer is `command`. After `malformed` the answer stays `malformed`.
   Next next(Command& command);
@@ -33,17 +33,19 @@ class CommandReader {
  private:
   bool take_json(Command& command);
   bool take_protobuf(Command& command);
-  // Where the text of strings with escapes goes. Text never gets longer by decoding, so room for
-  // the rest of the frame, reserved at the first need, is room for all of them.
-  char* scratch();
 
   Encoding encoding_;
   bool started_ = false;
   bool malformed_ = false;
   std::string_view rest_;
   std::string_view command_bytes_;
-  std::unique_ptr<char[]> scratch_;
-  char* scratch_next_ = nullptr;
+  Scratch scratch_;
 };
+
+// One message without a frame, as unidirectional and emulation endpoints take them: ConnectRequest
+// or EmulationRequest. JSON is the whole text; Protobuf has no length in front. False if malformed.
+template <class Message>
+[[nodiscard]] bool decode_message(Encoding encoding, std::string_view bytes, Scratch& scratch,
+                                  Message& message);
 
 }  // namespace gyre::protocol

@@ -33,8 +33,9 @@ struct Payload {
                                const Publication& publication, std::string& out);
 // A publication for subscribers that negotiated deltas, JSON text as a JSON string included. Its
 // epoch stays away, as such subscribers know it (framing.md 3.6).
-void encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
-                 const Publication& publication, const Payload& payload, std::string& out);
+[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+                               const Publication& publication, const Payload& payload,
+                               std::string& out);
 
 [[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
                                const JoinPush& join, std::string& out);

@@ -20,7 +20,7 @@ bool Publication::data_is_json() const {
   // it.
   uint8_t known = json_.load(std::memory_order_relaxed);
   if (known == kUnknown) {
-    known = json::validate(data) ? kJson : kOther;
+    known = data.empty() || json::validate(data) ? kJson : kOther;
     json_.store(known, std::memory_order_relaxed);
   }
   return known == kJson;

@@ -45,8 +45,8 @@ class Publication : public SharedCounted {
   Publication(const Publication& other);
   Publication& operator=(const Publication&) = delete;
 
-  // Whether `data` is one valid JSON value, nothing else. Found out once, at the first call;
-  // callable on any shard.
+  // Whether `data` can go to JSON clients: one valid JSON value, nothing else, or nothing at all.
+  // Found out once, at the first call; callable on any shard.
   bool data_is_json() const;
   // Saves that call the work where the payload has just been parsed.
   void mark_data_as_json() { json_.store(kJson, std::memory_order_relaxed); }
