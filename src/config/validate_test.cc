@@ -1,0 +1,168 @@
+#include "config/validate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/load.h"
+
+namespace gyre::config {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::vector<std::string> findings(std::string_view text) {
+  LoadOptions options;
+  std::vector<std::string> messages;
+  for (const Finding& finding : load_text(text, "json", options).errors)
+    messages.push_back(finding.message);
+  return messages;
+}
+
+std::string in_namespace(std::string options) {
+  return R"({"channel":{"namespaces":[{"name":"news",)" + options + "}]}}";
+}
+
+TEST(Validate, AcceptsTheDefaults) {
+  EXPECT_THAT(findings("{}"), IsEmpty());
+}
+
+struct Case {
+  const char* text;
+  const char* message;
+};
+
+class RefusedConfiguration : public testing::TestWithParam<Case> {};
+
+TEST_P(RefusedConfiguration, NamesSectionAndKey) {
+  std::vector<std::string> messages = findings(GetParam().text);
+  ASSERT_FALSE(messages.empty()) << GetParam().text;
+  EXPECT_THAT(messages.front(), HasSubstr(GetParam().message)) << GetParam().text;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"http_server":{"h2c_external":true}})", "h2c_external needs"},
+        Case{R"({"http_server":{"h2c_external":true,"internal_port":"8000"}})",
+             "h2c_external needs"},
+        Case{
+            R"({"http_server":{"h2c_external":true,"internal_port":"9000","tls":{"enabled":true}}})",
+            "does not go with"},
+        Case{R"({"broker":{"type":"kafka"}})", "broker.type \"kafka\""},
+        Case{R"({"client":{"token":{"user_id_claim":"user-id"}}})", "client.token.user_id_claim"},
+        Case{R"({"client":{"proxy":{"connect":{"enabled":true}}}})",
+             "in client.proxy.connect: endpoint"},
+        Case{
+            R"({"client":{"proxy":{"refresh":{"enabled":true,"endpoint":"http://a","http":{"status_to_code_transforms":[{"status_code":404}]}}}}})",
+            "in client.proxy.refresh: http.status_to_code_transforms.[0]: exactly one"},
+        Case{R"({"channel":{"history_meta_ttl":"1500ms"}})",
+             "channel.history_meta_ttl must be whole seconds"},
+        Case{R"({"channel":{"publication_data_format":"xml"}})", "publication_data_format \"xml\""},
+        Case{
+            R"({"client":{"connect_code_to_unidirectional_disconnect":{"transforms":[{"code":1}]}}})",
+            "to.code must be set"},
+        Case{R"({"proxies":[{"name":"aa","endpoint":"e"},{"name":"aa","endpoint":"e"}]})",
+             "in proxy aa: \"aa\" stands twice"},
+        Case{R"({"proxies":[{"name":"default","endpoint":"e"}]})", "\"default\" is reserved"},
+        Case{R"({"proxies":[{"name":"a","endpoint":"e"}]})", "in proxy a: \"a\" is not a name"},
+        Case{R"({"channel":{"without_namespace":{"history_size":1}}})",
+             "in channel.without_namespace: history_size and history_ttl"},
+        Case{R"({"rpc":{"without_namespace":{"proxy_name":"x"}}})",
+             "in rpc.without_namespace: proxy_name: there is no proxy \"x\""},
+        Case{R"({"client":{"subscribe_to_user_personal_channel":{"single_connection":true}}})",
+             "single_connection needs presence"},
+        Case{
+            R"({"client":{"subscribe_to_user_personal_channel":{"enabled":true,"personal_channel_namespace":"no"}}})",
+            "no namespace \"no\""},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"},{"name":"aa"}]}})",
+             "namespace aa: \"aa\" stands twice"},
+        Case{R"({"channel":{"namespaces":[{"name":"a"}]}})", "namespace a: \"a\" is not a name"},
+        Case{
+            R"({"channel":{"namespaces":[{"name":"aa","map_users_presence_channel_prefix":"bb:"}]}})",
+            "there is no namespace \"bb\""},
+        Case{R"({"rpc":{"namespaces":[{"name":"x y"}]}})", "rpc namespace x y"},
+        Case{R"({"consumers":[{"name":"a-b","type":"kafka"}]})",
+             "in consumer a-b (kafka): \"a-b\" is not a name"},
+        Case{R"({"consumers":[{"name":"ab","type":"amqp"}]})", "unknown type \"amqp\""},
+        Case{R"({"consumers":[{"name":"ab","type":"kafka","enabled":true}]})",
+             "kafka.brokers is required"},
+        Case{R"({"consumers":[{"name":"ab","type":"azure_service_bus","enabled":true}]})",
+             "connection_string is required"},
+        Case{R"({"uni_sse":{"connect_code_to_http_response":{"transforms":[{"code":1}]}}})",
+             "to.status_code must be set"},
+        Case{R"({"map_broker":{"type":"nats"}})", "map_broker.type \"nats\""},
+        Case{R"({"gyre":{"unavailable":"ignore"}})", "gyre.unavailable"},
+        Case{R"({"gyre":{"shards":-1}})", "gyre.shards"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    ChannelOptions, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"channel":{"without_namespace":{"history_size":1,"history_ttl":"1500ms"}}})",
+             "history_ttl must be whole"},
+        Case{
+            R"({"channel":{"without_namespace":{"history_size":1,"history_ttl":"60s","history_meta_ttl":"30s"}}})",
+            "not be above history_meta_ttl"},
+        Case{R"({"channel":{"without_namespace":{"force_recovery":true}}})",
+             "force_recovery needs"},
+        Case{R"({"channel":{"without_namespace":{"auto_cache_recover":true}}})",
+             "auto_cache_recover needs"},
+        Case{R"({"channel":{"without_namespace":{"channel_regex":"("}}})",
+             "channel_regex does not compile"},
+        Case{
+            R"({"channel":{"without_namespace":{"subscribe_stream_proxy_enabled":true,"subscribe_proxy_enabled":true}}})",
+            "does not go with subscribe"},
+        Case{R"({"channel":{"without_namespace":{"allowed_delta_types":["xdelta"]}}})",
+             "unknown delta type"},
+        Case{R"({"channel":{"without_namespace":{"force_recovery_mode":"all"}}})",
+             "force_recovery_mode"},
+        Case{R"({"channel":{"without_namespace":{"subscribe_proxy_enabled":true}}})",
+             "in channel.proxy.subscribe: endpoint"},
+        Case{R"({"channel":{"without_namespace":{"publish_proxy_name":"no"}}})",
+             "there is no proxy \"no\""},
+        Case{R"({"channel":{"without_namespace":{"subscription_type":"map"}}})",
+             "map.mode is required"},
+        Case{
+            R"({"channel":{"without_namespace":{"subscription_type":"map","map":{"mode":"ephemeral"}}}})",
+            "map.key_ttl must be set"},
+        Case{
+            R"({"channel":{"without_namespace":{"subscription_type":"map_users","map":{"mode":"persistent"}}}})",
+            "does not go with subscription_type"},
+        Case{R"({"channel":{"without_namespace":{"map":{"min_page_size":5,"max_page_size":2}}}})",
+             "map.min_page_size must not be above"},
+        Case{R"({"channel":{"without_namespace":{"subscription_type":"shared_poll"}}})",
+             "needs shared_poll.hmac_secret_key"}));
+
+TEST(Validate, TellsAllFindingsInOrder) {
+  std::vector<std::string> messages = findings(
+      R"({"broker":{"type":"x"},"channel":{"namespaces":[{"name":"aa","history_size":1,"force_recovery":true}]}})");
+  EXPECT_THAT(messages,
+              ElementsAre(HasSubstr("broker.type"),
+                          "namespace aa: history_size and history_ttl must be set together",
+                          "namespace aa: force_recovery needs history_size and history_ttl"));
+}
+
+TEST(Validate, AcceptsMapNamespaces) {
+  EXPECT_THAT(
+      findings(in_namespace(
+          R"("subscription_type":"map","map":{"mode":"recoverable","key_ttl":"60s","stream_size":5})")),
+      IsEmpty());
+  EXPECT_THAT(findings(in_namespace(R"("subscription_type":"map","map":{"mode":"persistent"})")),
+              IsEmpty());
+}
+
+TEST(ValidateForStart, FindsWhatCheckconfigDoesNot) {
+  LoadOptions options;
+  Loaded loaded = load_text(
+      R"({"engine":{"type":"x"},"client":{"ping_interval":"5s","pong_timeout":"8s"},"http_api":{"error_mode":"x"},
+    "http_server":{"port":70000}})",
+      "json", options);
+  EXPECT_TRUE(loaded.is_good());
+  EXPECT_EQ(validate_for_start(loaded.tree).size(), 4U);
+  loaded = load_text(R"({"client":{"ping_interval":"-1s","pong_timeout":"-2s"}})", "json", options);
+  EXPECT_THAT(validate_for_start(loaded.tree), IsEmpty());
+}
+
+}  // namespace
+}  // namespace gyre::config
