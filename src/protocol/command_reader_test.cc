@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "protocol/encoder.h"
+#include "protocol/test_support.h"
 
 namespace gyre::protocol {
 namespace {
@@ -46,7 +47,7 @@ Outcome read(Encoding encoding, std::string_view text) {
   return outcome;
 }
 
-Outcome json(std::string_view text) {
+Outcome read_json(std::string_view text) {
   return read(Encoding::json, text);
 }
 
@@ -57,15 +58,7 @@ Outcome one(RequestKind kind) {
 const Outcome kConnect = one(RequestKind::connect);
 const Outcome kEmpty = one(RequestKind::none);
 
-std::string from_hex(std::string_view hex) {
-  std::string bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
-  }
-  return bytes;
-}
-
-Outcome protobuf(std::string_view hex) {
+Outcome read_protobuf(std::string_view hex) {
   return read(Encoding::protobuf, from_hex(hex));
 }
 
@@ -87,13 +80,13 @@ struct Parsed {
 TEST(JsonCommand, FramesThatAreNotObjectsAreMalformed) {
   for (std::string_view text : {"hello", "", "\n", "[]", "1", "\"a\"", "true", "{", " ", "\r\n",
                                 "{\"id\":1", "{\"id\":1,\"connect\":{}", "nul"}) {
-    EXPECT_EQ(json(text), kMalformed) << text;
+    EXPECT_EQ(read_json(text), kMalformed) << text;
   }
 }
 
 TEST(JsonCommand, NullAndEmptyObjectAreEmptyCommands) {
-  EXPECT_EQ(json("null"), kEmpty);
-  EXPECT_EQ(json("{}"), kEmpty);
+  EXPECT_EQ(read_json("null"), kEmpty);
+  EXPECT_EQ(read_json("{}"), kEmpty);
   EXPECT_TRUE(Parsed("{}").command.is_pong());
   EXPECT_TRUE(Parsed("null").command.is_pong());
 }
@@ -109,20 +102,20 @@ TEST(JsonCommand, AnyCommandWithoutIdIsAPongUnlessItSends) {
 TEST(JsonCommand, IdsMustBeUnsignedNumbersOf32Bits) {
   for (std::string_view id : {"\"1\"", "1.5", "-1", "4294967296", "1e2", "1.0", "true", "[]", "{}",
                               "01", "-0", "99999999999999999999999"}) {
-    EXPECT_EQ(json("{\"id\":" + std::string(id) + ",\"connect\":{}}"), kMalformed) << id;
+    EXPECT_EQ(read_json("{\"id\":" + std::string(id) + ",\"connect\":{}}"), kMalformed) << id;
   }
   EXPECT_EQ(Parsed(R"({"id":4294967295,"connect":{}})").command.id, 4294967295u);
 }
 
 TEST(JsonCommand, WhatFollowsTheFirstValueOfALineIsIgnored) {
-  EXPECT_EQ(json(R"({"id":1,"connect":{}} x)"), kConnect);
-  EXPECT_EQ(json(R"({"id":1,"connect":{}}{"id":2,"rpc":{}})"), kConnect);
+  EXPECT_EQ(read_json(R"({"id":1,"connect":{}} x)"), kConnect);
+  EXPECT_EQ(read_json(R"({"id":1,"connect":{}}{"id":2,"rpc":{}})"), kConnect);
 }
 
 TEST(JsonCommand, UnknownFieldsAreIgnoredAtEveryLevel) {
-  EXPECT_EQ(json(R"({"id":1,"foo":{"a":[1,2]},"connect":{"bar":1}})"), kConnect);
-  EXPECT_EQ(json(R"({"id":2,"foo":{}})"), kEmpty);
-  EXPECT_EQ(json(R"({"id":1,"foo":{"a":[1,2},"connect":{"bar":1}})"), kMalformed);
+  EXPECT_EQ(read_json(R"({"id":1,"foo":{"a":[1,2]},"connect":{"bar":1}})"), kConnect);
+  EXPECT_EQ(read_json(R"({"id":2,"foo":{}})"), kEmpty);
+  EXPECT_EQ(read_json(R"({"id":1,"foo":{"a":[1,2},"connect":{"bar":1}})"), kMalformed);
 }
 
 TEST(JsonCommand, WrongTypesAreMalformed) {
@@ -138,13 +131,13 @@ TEST(JsonCommand, WrongTypesAreMalformed) {
         R"({"id":1,"connect":{"headers":{"a":1}}})",
         // The request that is not meant has to be well-formed, too.
         R"({"id":1,"connect":{},"subscribe":{"channel":1}})"}) {
-    EXPECT_EQ(json(text), kMalformed) << text;
+    EXPECT_EQ(read_json(text), kMalformed) << text;
   }
 }
 
 TEST(JsonCommand, NullIsTheSameAsAbsent) {
-  EXPECT_EQ(json(R"({"id":1,"connect":null})"), kEmpty);
-  EXPECT_EQ(json(R"({"id":2,"rpc":null})"), kEmpty);
+  EXPECT_EQ(read_json(R"({"id":1,"connect":null})"), kEmpty);
+  EXPECT_EQ(read_json(R"({"id":2,"rpc":null})"), kEmpty);
   const Parsed parsed(
       R"({"id":2,"subscribe":{"channel":"q3","token":null,"offset":null,"tf":null,"recover":null}})");
   EXPECT_EQ(parsed.as<SubscribeRequest>(), (SubscribeRequest{.channel = "q3"}));
@@ -152,18 +145,19 @@ TEST(JsonCommand, NullIsTheSameAsAbsent) {
 
 TEST(JsonCommand, ALineIsACommand) {
   const Outcome both{{RequestKind::connect, RequestKind::rpc}, Next::end};
-  EXPECT_EQ(json("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"rpc\":{}}"), both);
-  EXPECT_EQ(json("{\"id\":1,\"connect\":{}}\r\n{\"id\":2,\"rpc\":{\"method\":\"x\"}}\r\n"), both);
-  EXPECT_EQ(json("{\"id\":1,\"connect\":{}}\n"), kConnect);
-  EXPECT_EQ(json("  {\"id\":1,\"connect\":{}}"), kConnect);
+  EXPECT_EQ(read_json("{\"id\":1,\"connect\":{}}\n{\"id\":2,\"rpc\":{}}"), both);
+  EXPECT_EQ(read_json("{\"id\":1,\"connect\":{}}\r\n{\"id\":2,\"rpc\":{\"method\":\"x\"}}\r\n"),
+            both);
+  EXPECT_EQ(read_json("{\"id\":1,\"connect\":{}}\n"), kConnect);
+  EXPECT_EQ(read_json("  {\"id\":1,\"connect\":{}}"), kConnect);
 }
 
 TEST(JsonCommand, CommandsBeforeABrokenOneAreHandedOut) {
   const Outcome then_broken{{RequestKind::connect}, Next::malformed};
-  EXPECT_EQ(json("{\"id\":1,\"connect\":{}}\n\n{\"id\":2,\"rpc\":{}}"), then_broken);
-  EXPECT_EQ(json("{\"id\":1,\"connect\":{}}\nxx"), then_broken);
-  EXPECT_EQ(json("{\"id\":1,\"connect\":{}}\n\n"), then_broken);
-  EXPECT_EQ(json("{\"id\":1,\"connect\":\n{}}"), kMalformed);
+  EXPECT_EQ(read_json("{\"id\":1,\"connect\":{}}\n\n{\"id\":2,\"rpc\":{}}"), then_broken);
+  EXPECT_EQ(read_json("{\"id\":1,\"connect\":{}}\nxx"), then_broken);
+  EXPECT_EQ(read_json("{\"id\":1,\"connect\":{}}\n\n"), then_broken);
+  EXPECT_EQ(read_json("{\"id\":1,\"connect\":\n{}}"), kMalformed);
 }
 
 TEST(JsonCommand, NamesMatchInAnyCase) {
@@ -174,12 +168,12 @@ TEST(JsonCommand, NamesMatchInAnyCase) {
 }
 
 TEST(JsonCommand, NamesMayBeEscaped) {
-  EXPECT_EQ(json("{\"\\u0069d\":1,\"conn\\u0065ct\":{}}"), kConnect);
+  EXPECT_EQ(read_json("{\"\\u0069d\":1,\"conn\\u0065ct\":{}}"), kConnect);
 }
 
 TEST(JsonCommand, TheRequestOfHighestPriorityIsMeant) {
-  EXPECT_EQ(json(R"({"id":1,"connect":{},"subscribe":{"channel":"a"}})"), kConnect);
-  EXPECT_EQ(json(R"({"id":1,"subscribe":{"channel":"a"},"connect":{}})"), kConnect);
+  EXPECT_EQ(read_json(R"({"id":1,"connect":{},"subscribe":{"channel":"a"}})"), kConnect);
+  EXPECT_EQ(read_json(R"({"id":1,"subscribe":{"channel":"a"},"connect":{}})"), kConnect);
   const Parsed parsed(R"({"id":2,"rpc":{"method":"a"},"subscribe":{"channel":"zz"}})");
   EXPECT_EQ(parsed.as<SubscribeRequest>().channel, "zz");
 }
@@ -226,7 +220,7 @@ TEST(JsonCommand, PayloadsAreKeptToTheByte) {
 TEST(JsonCommand, BrokenPayloadsAreMalformed) {
   for (std::string_view data : {R"({"a":tru})", "[1,}", "[1}", "1.2.3", R"("\q")", "", "01",
                                 "\"\xff\"", "\"\x01\"", "{\"a\":1,}"}) {
-    EXPECT_EQ(json(R"({"id":3,"publish":{"channel":"d","data":)" + std::string(data) + "}}"),
+    EXPECT_EQ(read_json(R"({"id":3,"publish":{"channel":"d","data":)" + std::string(data) + "}}"),
               kMalformed)
         << data;
   }
@@ -244,8 +238,8 @@ TEST(JsonCommand, StringsAreDecoded) {
 }
 
 TEST(JsonCommand, StringsThatAreNotUtf8AreMalformed) {
-  EXPECT_EQ(json("{\"id\":1,\"subscribe\":{\"channel\":\"\xff\"}}"), kMalformed);
-  EXPECT_EQ(json("{\"id\":1,\"subscribe\":{\"channel\":\"\xc3\xa9\"}}"),
+  EXPECT_EQ(read_json("{\"id\":1,\"subscribe\":{\"channel\":\"\xff\"}}"), kMalformed);
+  EXPECT_EQ(read_json("{\"id\":1,\"subscribe\":{\"channel\":\"\xc3\xa9\"}}"),
             one(RequestKind::subscribe));
 }
 
@@ -255,9 +249,9 @@ TEST(JsonCommand, NestingIsBounded) {
     for (int i = 1; i < depth; ++i) text = "{\"nodes\":[" + text + "]}";
     return R"({"id":1,"subscribe":{"channel":"a","tf":)" + text + "}}";
   };
-  EXPECT_EQ(json(filter(kFilterDepthMax)), one(RequestKind::subscribe));
-  EXPECT_EQ(json(filter(kFilterDepthMax + 1)), kMalformed);
-  EXPECT_EQ(json("{\"x\":" + std::string(60000, '[')), kMalformed);
+  EXPECT_EQ(read_json(filter(kFilterDepthMax)), one(RequestKind::subscribe));
+  EXPECT_EQ(read_json(filter(kFilterDepthMax + 1)), kMalformed);
+  EXPECT_EQ(read_json("{\"x\":" + std::string(60000, '[')), kMalformed);
 }
 
 TEST(JsonCommand, ManyDuplicateKeysTakeNoQuadraticTime) {
@@ -271,17 +265,17 @@ TEST(JsonCommand, ManyDuplicateKeysTakeNoQuadraticTime) {
 // ---- Protobuf: golden/bad_requests_protobuf.jsonl, framing.md 8 ----
 
 TEST(ProtobufCommand, GoldenFrames) {
-  EXPECT_EQ(protobuf(""), kMalformed);
-  EXPECT_EQ(protobuf("00"), kEmpty);
-  EXPECT_EQ(protobuf("ffffff"), kMalformed);
-  EXPECT_EQ(protobuf("100801"), kMalformed);
-  EXPECT_EQ(protobuf("7b226964223a312c22636f6e6e656374223a7b7d7d"), kMalformed);
-  EXPECT_EQ(protobuf("0408012200056162"), (Outcome{{RequestKind::connect}, Next::malformed}));
-  EXPECT_EQ(protobuf("040801220000"),
+  EXPECT_EQ(read_protobuf(""), kMalformed);
+  EXPECT_EQ(read_protobuf("00"), kEmpty);
+  EXPECT_EQ(read_protobuf("ffffff"), kMalformed);
+  EXPECT_EQ(read_protobuf("100801"), kMalformed);
+  EXPECT_EQ(read_protobuf("7b226964223a312c22636f6e6e656374223a7b7d7d"), kMalformed);
+  EXPECT_EQ(read_protobuf("0408012200056162"), (Outcome{{RequestKind::connect}, Next::malformed}));
+  EXPECT_EQ(read_protobuf("040801220000"),
             (Outcome{{RequestKind::connect, RequestKind::none}, Next::end}));
-  EXPECT_EQ(protobuf("022200"), kConnect);
-  EXPECT_EQ(protobuf("0808012200a2060101"), kConnect);
-  EXPECT_EQ(protobuf("0408012200"), kConnect);
+  EXPECT_EQ(read_protobuf("022200"), kConnect);
+  EXPECT_EQ(read_protobuf("0808012200a2060101"), kConnect);
+  EXPECT_EQ(read_protobuf("0408012200"), kConnect);
 }
 
 TEST(ProtobufCommand, DecodesTheWorkedExamples) {
@@ -300,15 +294,15 @@ TEST(ProtobufCommand, DecodesTheWorkedExamples) {
 }
 
 TEST(ProtobufCommand, RefusesBrokenFields) {
-  EXPECT_EQ(protobuf("020a00"), kMalformed);                        // id with a length
-  EXPECT_EQ(protobuf("022008"), kMalformed);                        // connect as a number
-  EXPECT_EQ(protobuf("04080122ff"), kMalformed);                    // length beyond the message
-  EXPECT_EQ(protobuf("0b0801ffffffffffffffffff"), kMalformed);      // endless tag
-  EXPECT_EQ(protobuf("020000"), kMalformed);                        // field number 0
-  EXPECT_EQ(protobuf("0508012a030a01ff"), kMalformed);              // length of the frame
-  EXPECT_EQ(protobuf("0708012a030a01ff"), kMalformed);              // channel that is not UTF-8
-  EXPECT_EQ(protobuf("ffffffffffffffffff7f0801"), kMalformed);      // a length beyond all bounds
-  EXPECT_EQ(protobuf("ffffffffffffffffffffff010801"), kMalformed);  // a length of 12 bytes
+  EXPECT_EQ(read_protobuf("020a00"), kMalformed);                    // id with a length
+  EXPECT_EQ(read_protobuf("022008"), kMalformed);                    // connect as a number
+  EXPECT_EQ(read_protobuf("04080122ff"), kMalformed);                // length beyond the message
+  EXPECT_EQ(read_protobuf("0b0801ffffffffffffffffff"), kMalformed);  // endless tag
+  EXPECT_EQ(read_protobuf("020000"), kMalformed);                    // field number 0
+  EXPECT_EQ(read_protobuf("0508012a030a01ff"), kMalformed);          // length of the frame
+  EXPECT_EQ(read_protobuf("0708012a030a01ff"), kMalformed);          // channel that is not UTF-8
+  EXPECT_EQ(read_protobuf("ffffffffffffffffff7f0801"), kMalformed);  // a length beyond all bounds
+  EXPECT_EQ(read_protobuf("ffffffffffffffffffffff010801"), kMalformed);  // a length of 12 bytes
 }
 
 TEST(ProtobufCommand, FiltersAreBounded) {

@@ -23,9 +23,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 
 // A walk over one JSON text that fills structs. Every method answers false for text that is not
 // JSON or has a value of the wrong type; `null` leaves a value as it is.
-class Decoder {
+class JsonDecoder {
  public:
-  Decoder(std::string_view text, Scratch& scratch) : scanner_(text), scratch_(scratch) {}
+  JsonDecoder(std::string_view text, Scratch& scratch) : scanner_(text), scratch_(scratch) {}
 
   bool command(Command& out) {
     return null() || object([&](std::string_view name, bool& ok) {
@@ -180,12 +180,12 @@ class Decoder {
 }  // namespace
 
 bool decode_json_command(std::string_view line, Scratch& scratch, Command& command) {
-  return Decoder(line, scratch).command(command);
+  return JsonDecoder(line, scratch).command(command);
 }
 
 template <class Message>
 bool decode_json(std::string_view text, Scratch& scratch, Message& message) {
-  Decoder decoder(text, scratch);
+  JsonDecoder decoder(text, scratch);
   return decoder.value(message) && decoder.at_end();
 }
 template bool decode_json(std::string_view, Scratch&, ConnectRequest&);

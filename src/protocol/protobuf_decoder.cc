@@ -22,7 +22,7 @@ using protozero::pbf_wire_type;
 
 // Walks over one message and fills structs. Methods answer false for what is malformed; protozero
 // throws for some of it as well, which the functions at the end catch.
-class Decoder {
+class ProtobufDecoder {
  public:
   bool command(pbf_reader reader, Command& out) {
     while (reader.next()) {
@@ -150,13 +150,13 @@ bool without_exceptions(Decode&& decode) {
 
 bool decode_protobuf_command(std::string_view bytes, Command& command) {
   return without_exceptions(
-      [&] { return Decoder().command(pbf_reader(bytes.data(), bytes.size()), command); });
+      [&] { return ProtobufDecoder().command(pbf_reader(bytes.data(), bytes.size()), command); });
 }
 
 template <class Message>
 bool decode_protobuf(std::string_view bytes, Message& message) {
   return without_exceptions(
-      [&] { return Decoder().message(pbf_reader(bytes.data(), bytes.size()), message); });
+      [&] { return ProtobufDecoder().message(pbf_reader(bytes.data(), bytes.size()), message); });
 }
 template bool decode_protobuf(std::string_view, ConnectRequest&);
 template bool decode_protobuf(std::string_view, EmulationRequest&);
