@@ -8,7 +8,7 @@ function(gyre_module name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cc$")  # a program has its main.cc to itself
   set(uses ${arg_USES})
   list(TRANSFORM uses PREPEND gyre_)
   set(known)

@@ -16,7 +16,12 @@ std::string shown_value(const Value& value) {
   if (const auto* duration = std::get_if<std::chrono::nanoseconds>(&value.data)) {
     return format_duration(*duration);
   }
-  return "set";
+  std::string list;
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value.data)) {
+    for (const std::string& text : *texts)
+      list += fmt::format("{}\"{}\"", list.empty() ? "" : ", ", text);
+  }
+  return "[" + list + "]";
 }
 
 class AvailabilityWalk {

@@ -88,7 +88,8 @@ class Loading {
     loaded_.unknown_keys = std::move(findings_.unknown_keys);
     loaded_.unknown_environment = std::move(findings_.unknown_environment);
     loaded_.tree = Tree(std::make_shared<const Scope>(std::move(root_)));
-    if (loaded_.errors.empty() && options_.validates) loaded_.errors = validate(loaded_.tree);
+    loaded_.is_understood = loaded_.errors.empty();
+    if (loaded_.is_understood && options_.validates) loaded_.errors = validate(loaded_.tree);
     return std::move(loaded_);
   }
 

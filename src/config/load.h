@@ -23,7 +23,8 @@ struct Loaded {
   std::string path;
   bool file_found = false;
   bool dotenv_found = false;
-  Environment environment;  // with what .env added
+  bool is_understood = false;  // only rules between settings can be broken
+  Environment environment;     // with what .env added
   std::vector<Finding> errors;
   std::vector<Finding> warnings;
   std::vector<Finding> unknown_keys;

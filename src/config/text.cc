@@ -218,7 +218,7 @@ std::string_view nearest(std::string_view word, const std::vector<std::string_vi
       160;  // what a person may have mistyped; bounds the work as well
   if (word.size() > kLongest) return {};
   std::string_view best;
-  size_t best_distance = std::max<size_t>(1, std::min<size_t>(4, word.size() / 3)) + 1;
+  size_t best_distance = std::max<size_t>(1, std::min<size_t>(4, (word.size() + 1) / 3)) + 1;
   for (std::string_view candidate : candidates) {
     size_t gap = candidate.size() > word.size() ? candidate.size() - word.size()
                                                 : word.size() - candidate.size();

@@ -1,0 +1,223 @@
+#include "app/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "app/blocking_http.h"
+#include "app/log_sink.h"
+#include "app/serve.h"
+#include "config/document.h"
+
+namespace gyre::app {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+struct Outcome {
+  int code;
+  std::string out;
+  std::string err;
+};
+
+Outcome run(std::vector<std::string> arguments, config::Environment environment = {}) {
+  std::ostringstream out;
+  std::ostringstream err;
+  Io io{out, err, std::move(environment)};
+  arguments.insert(arguments.begin(), "/usr/bin/gyre");
+  int code = run_command_line(arguments, io);
+  return {code, out.str(), err.str()};
+}
+
+// A folder of its own for each test.
+class CommandLineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string path(const std::string& name) const { return folder_ / name; }
+  std::string write(const std::string& name, std::string_view text) const {
+    std::ofstream(path(name)) << text;
+    return path(name);
+  }
+  static std::string read(const std::string& name) {
+    std::ostringstream text;
+    text << std::ifstream(name).rdbuf();
+    return text.str();
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+TEST_F(CommandLineTest, VersionNamesBothFacts) {
+  EXPECT_EQ(run({"version"}).out, "Gyre v" GYRE_VERSION " (compatible with Centrifugo v6.9.1)\n");
+  std::ostringstream out;
+  Io io{out, out, {}};
+  run_command_line({"/opt/centrifugo", "version"}, io);
+  EXPECT_EQ(out.str(), "Centrifugo v6.9.1 (Gyre " GYRE_VERSION ")\n");
+}
+
+TEST_F(CommandLineTest, CheckconfigIsSilentWhenValid) {
+  Outcome outcome = run({"checkconfig", "-c", write("c.json", "{\"bogus\":1}")});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out + outcome.err, "");
+}
+
+TEST_F(CommandLineTest, CheckconfigTellsErrorsOnStdout) {
+  Outcome outcome =
+      run({"checkconfig", "--config=" + write("c.json", "{\"http_server\":{\"port\":\"x\"}}")});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.out, StartsWith("error getting config: "));
+  outcome = run({"checkconfig", "-c" + write("d.json", "{\"broker\":{\"type\":\"x\"}}")});
+  EXPECT_THAT(outcome.out, StartsWith("error validating config: "));
+  EXPECT_EQ(run({"checkconfig", "-c", path("none.json")}).out, "config file not found\n");
+}
+
+TEST_F(CommandLineTest, CheckconfigStrictRefusesUnknownKeys) {
+  std::string file = write("c.json", "{\"bogus\":1,\"log\":{\"levle\":\"info\"}}");
+  Outcome outcome = run({"checkconfig", "-s", "-c", file});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_EQ(outcome.out, "unknown keys in config: bogus, log.levle\n");
+  EXPECT_THAT(outcome.err, HasSubstr("did you mean \"log.level\""));
+  EXPECT_EQ(run({"checkconfig", "--strict=false", "-c", file}).code, 0);
+}
+
+TEST_F(CommandLineTest, CheckconfigWarnsOfFeaturesThatAreNotThere) {
+  Outcome outcome = run({"checkconfig", "-c", write("c.yaml", "sse:\n  enabled: true\n")});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out, "");
+  EXPECT_EQ(outcome.err, "warning: sse.enabled = true is not available in this server\n");
+}
+
+TEST_F(CommandLineTest, GenconfigWritesAFileThatChecks) {
+  for (const char* name : {"config.json", "config.toml", "config.yaml", "config.yml"}) {
+    Outcome outcome = run({"genconfig", "-c", path(name)});
+    EXPECT_EQ(outcome.code, 0) << outcome.out;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(std::filesystem::status(path(name)).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    EXPECT_EQ(run({"checkconfig", "-s", "-c", path(name)}).code, 0);
+    EXPECT_EQ(run({"genconfig", "-c", path(name)}).code, 1) << "an existing file is kept";
+  }
+  EXPECT_EQ(run({"genconfig", "-c", path("config.ini")}).code, 1);
+  config::ReadResult document = config::read_json(read(path("config.json")));
+  ASSERT_TRUE(document.has_value());
+  const config::Document& client = document->fields.at(0).value;
+  EXPECT_EQ(client.fields.at(0).value.fields.at(0).value.text.size(), 86U);
+  EXPECT_EQ(document->fields.at(1).value.fields.at(1).value.text.size(), 22U);
+}
+
+TEST_F(CommandLineTest, GenconfigRemovesWhatDoesNotLoad) {
+  EXPECT_EQ(run({"genconfig", "-c", path("c.json")}, {{"CENTRIFUGO_BROKER_TYPE", "x"}}).code, 1);
+  EXPECT_FALSE(std::filesystem::exists(path("c.json")));
+}
+
+TEST_F(CommandLineTest, DefaultconfigPrintsTheGoldenText) {
+  Outcome outcome = run({"defaultconfig", "-d"});
+  std::string golden = read(GYRE_SOURCE_DIR "/tests/golden/server/defaultconfig.json");
+  ASSERT_TRUE(golden.ends_with("\n}\n"));
+  EXPECT_THAT(outcome.out, StartsWith(golden.substr(0, golden.size() - 3) + ",\n  \"gyre\": {\n"));
+  EXPECT_EQ(run({"defaultconfig", "-c", path("c.toml")}).code, 0);
+  EXPECT_EQ(run({"checkconfig", "-s", "-c", path("c.toml")}).code, 0);
+}
+
+TEST_F(CommandLineTest, DefaultenvPrintsTheGoldenText) {
+  std::string golden = read(GYRE_SOURCE_DIR "/tests/golden/server/defaultenv.txt");
+  EXPECT_THAT(run({"defaultenv"}).out, StartsWith(golden + "GYRE_DESCRIPTOR_TABLES="));
+  EXPECT_EQ(run({"defaultenv", "--base-non-zero-only", "-b",
+                 write("c.json", "{\"health\":{\"enabled\":true}}")})
+                .out,
+            "CENTRIFUGO_HEALTH_ENABLED=true\n");
+}
+
+TEST_F(CommandLineTest, ConfigdocPrintsMarkdown) {
+  EXPECT_THAT(run({"configdoc", "-m", "-s", "gyre", "-l", "-1"}).out, StartsWith("# `gyre`\n"));
+}
+
+TEST_F(CommandLineTest, AWrongCommandLineEndsWithOne) {
+  for (std::vector<std::string> wrong : {std::vector<std::string>{"bogus"},
+                                         {"--bogus"},
+                                         {"checkconfig", "--bogus"},
+                                         {"version", "extra"},
+                                         {"--grpc_api.port", "x"},
+                                         {"configdoc", "-p", "x"},
+                                         {"help", "bogus"}}) {
+    Outcome outcome = run(wrong);
+    EXPECT_EQ(outcome.code, 1) << wrong.front();
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err, "");
+  }
+}
+
+TEST_F(CommandLineTest, HelpGoesToStdout) {
+  EXPECT_THAT(run({"--help"}).out, HasSubstr("--http_server.port"));
+  EXPECT_THAT(run({"checkconfig", "-h"}).out, HasSubstr("--strict"));
+  EXPECT_THAT(run({"help", "checkconfig"}).out, HasSubstr("--strict"));
+  EXPECT_THAT(run({"help"}).out, HasSubstr("--http_server.port"));
+  EXPECT_EQ(run({"-h"}).code, 0);
+}
+
+TEST_F(CommandLineTest, CompletionOffersCommands) {
+  EXPECT_THAT(run({"completion", "bash"}).out,
+              HasSubstr("checkconfig) words=\"--config --strict --help\""));
+}
+
+config::Loaded loaded(std::string_view text) {
+  return config::load_text(text, "json", {});
+}
+
+TEST(Judge, RefusesWhatIsNotThereOrWarns) {
+  Verdict verdict = judge(loaded(R"({"sse":{"enabled":true}})"));
+  EXPECT_THAT(verdict.refusals,
+              ElementsAre("sse.enabled = true is not available in this server (config.json:1:19); "
+                          "gyre.unavailable: warn starts without it"));
+  verdict = judge(loaded(R"({"sse":{"enabled":true},"gyre":{"unavailable":"warn"}})"));
+  EXPECT_THAT(verdict.refusals, IsEmpty());
+  EXPECT_EQ(verdict.warnings.size(), 1U);
+}
+
+TEST(Judge, RefusesUnknownKeysIfToldTo) {
+  EXPECT_THAT(judge(loaded(R"({"bogus":1})")).refusals, IsEmpty());
+  EXPECT_EQ(judge(loaded(R"({"bogus":1,"gyre":{"unknown_keys":"refuse"}})")).refusals.size(), 1U);
+}
+
+TEST(LogLines, HaveTheReferencesOrder) {
+  EXPECT_THAT(json_log_line(log::Level::warn, "a \"b\"", {{"error", "x\n"}, {"n", 3}}, 0),
+              testing::MatchesRegex(
+                  "\\{\"level\":\"warn\",\"error\":\"x\\\\n\",\"n\":3,\"time\":\"19[^\"]*\","
+                  "\"message\":\"a \\\\\"b\\\\\"\"\\}"));
+  EXPECT_THAT(text_log_line(log::Level::info, "m", {{"b", "2"}, {"a", "x y"}}, 0),
+              HasSubstr("[INF]"));
+}
+
+TEST(LogSetup, LevelsAreCaseInsensitive) {
+  EXPECT_EQ((LogSetup{"WARN", ""}).threshold(), log::Level::warn);
+  EXPECT_EQ((LogSetup{"loud", ""}).threshold(), log::Level::info);
+  EXPECT_FALSE((LogSetup{"loud", ""}).is_known_level());
+}
+
+TEST(BlockingHttp, AnswersWholeHeads) {
+  auto answer = [](std::string_view target) {
+    return HttpAnswer{200, "text/plain", std::string(target)};
+  };
+  EXPECT_EQ(respond("GET / HTTP/1.1\r\n", answer), "");
+  EXPECT_THAT(respond("GET /x HTTP/1.1\r\n\r\n", answer),
+              HasSubstr("Content-Length: 2\r\nConnection: close\r\n\r\n/x"));
+  EXPECT_THAT(respond("HEAD /x HTTP/1.1\r\n\r\n", answer), testing::EndsWith("\r\n\r\n"));
+  EXPECT_THAT(respond("POST /x HTTP/1.1\r\n\r\n", answer), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(respond("nonsense\r\n\r\n", answer), StartsWith("HTTP/1.1 400 "));
+}
+
+}  // namespace
+}  // namespace gyre::app
