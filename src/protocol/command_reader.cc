@@ -10,7 +10,9 @@ CommandReader::Next CommandReader::next(Command& command) {
   // An empty frame is malformed; the end of one that held something is the end.
   if (rest_.empty() && started_) return Next::end;
   started_ = true;
-  command = Command();
+  command.id = 0;
+  command.request.emplace<std::monostate>();
+  command.has_send = command.several = false;
   const bool taken = encoding_ == Encoding::json ? take_json(command) : take_protobuf(command);
   if (taken) return Next::command;
   malformed_ = true;

@@ -24,24 +24,31 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
 // A walk over one JSON text that fills structs. Every method answers false for text that is not
 // JSON or has a value of the wrong type; `null` leaves a value as it is.
 class JsonDecoder {
+  // The two ways to compare a name of ours with that of a field.
+  auto is_next() {
+    return [this](std::string_view name) { return scanner_.take_name(name); };
+  }
+  static auto is_like(std::string_view name) {
+    return [name](std::string_view ours) { return equals_ignoring_case(name, ours); };
+  }
+
  public:
   JsonDecoder(std::string_view text, Scratch& scratch) : scanner_(text), scratch_(scratch) {}
 
   bool command(Command& out) {
-    return null() || object([&](std::string_view name, bool& ok) {
-             return command_field(out, name, std::ranges::equal_to(), ok) ||
-                    command_field(out, name, equals_ignoring_case, ok);
-           });
+    return null() || object([&](bool& ok) { return command_field(out, is_next(), ok); },
+                            [&](std::string_view name, bool& ok) {
+                              return command_field(out, is_like(name), ok);
+                            });
   }
 
   template <Described T>
   bool value(T& out) {
     constexpr bool nests = std::same_as<T, FilterNode>;
     if (nests && ++filter_depth_ > kFilterDepthMax) return false;
-    const bool done = object([&](std::string_view name, bool& ok) {
-      return field_of(out, name, std::ranges::equal_to(), ok) ||
-             field_of(out, name, equals_ignoring_case, ok);
-    });
+    const bool done =
+        object([&](bool& ok) { return field_of(out, is_next(), ok); },
+               [&](std::string_view name, bool& ok) { return field_of(out, is_like(name), ok); });
     if (nests) --filter_depth_;
     return done;
   }
@@ -54,16 +61,21 @@ class JsonDecoder {
  private:
   bool null() { return scanner_.peek() == 'n' && scanner_.take_word("null"); }
 
-  // Calls known(name, ok) for each field, which decodes the value if the name is known.
-  template <class Known>
-  bool object(Known&& known) {
+  // Decodes the fields of an object. First by_text(ok) may take a name that is written as usual,
+  // and decode its value; if it knows none, by_name(name, ok) gets the name after it was scanned,
+  // and decodes the value if it knows that.
+  template <class ByText, class ByName>
+  bool object(ByText&& by_text, ByName&& by_name) {
     if (!scanner_.take('{')) return false;
     if (scanner_.take('}')) return true;
     do {
-      std::string_view name;
-      if (!text(name) || !scanner_.take(':')) return false;
+      scanner_.peek();
       bool ok = true;
-      if (!known(name, ok)) ok = scanner_.skip_value();
+      if (!by_text(ok)) {
+        std::string_view name;
+        if (!text(name)) return false;
+        if (!by_name(name, ok)) ok = scanner_.take(':') && scanner_.skip_value();
+      }
       if (!ok) return false;
     } while (scanner_.take(','));
     return scanner_.take('}');
@@ -79,32 +91,36 @@ class JsonDecoder {
     return scanner_.take(']');
   }
 
-  template <Described T, class Equal>
-  bool field_of(T& out, std::string_view name, Equal equal, bool& ok) {
+  template <Described T, class Matches>
+  bool field_of(T& out, Matches matches, bool& ok) {
     return any_field<T>([&](const auto& field) {
-      if (!equal(name, field.name)) return false;
-      ok = null_or_value(out.*field.member);
+      if (!matches(field.name)) return false;
+      ok = scanner_.take(':') && null_or_value(out.*field.member);
       return true;
     });
   }
 
-  template <class Equal>
-  bool command_field(Command& out, std::string_view name, Equal equal, bool& ok) {
-    if (equal(name, std::string_view("id"))) {
-      ok = null_or_value(out.id);
+  template <class Matches>
+  bool command_field(Command& out, Matches matches, bool& ok) {
+    if (matches("id")) {
+      ok = scanner_.take(':') && null_or_value(out.id);
       return true;
     }
     return [&]<size_t... I>(std::index_sequence<I...>) {
-      return ((equal(name, kRequestFields[I + 1].name) && (ok = request<I + 1>(out), true)) || ...);
+      return ((matches(kRequestFields[I + 1].name) &&
+               (ok = scanner_.take(':') && request<I + 1>(out), true)) ||
+              ...);
     }(std::make_index_sequence<kRequestFields.size() - 1>());
   }
 
   template <size_t I>
   bool request(Command& out) {
     if (null()) return true;
-    std::variant_alternative_t<I, Request> unused;
-    auto& slot = request_slot<I>(out, unused);
-    slot = {};
+    using Kind = std::variant_alternative_t<I, Request>;
+    std::optional<Kind> unused;
+    const bool again = out.request.index() == I;
+    Kind& slot = request_slot<I>(out, unused);
+    if (again) slot = Kind();
     return value(slot);
   }
 
@@ -164,10 +180,12 @@ class JsonDecoder {
   template <class Value>
   bool value(MapOf<Value>& out) {
     out.clear();
-    const bool done = object([&](std::string_view name, bool& ok) {
-      ok = null_or_value(out.emplace_back(name, Value{}).second);
-      return true;
-    });
+    const bool done = object([](bool&) { return false; },
+                             [&](std::string_view name, bool& ok) {
+                               auto& mapped = out.emplace_back(name, Value{}).second;
+                               ok = scanner_.take(':') && null_or_value(mapped);
+                               return true;
+                             });
     drop_overridden_entries(out);
     return done;
   }

@@ -74,7 +74,7 @@ class ProtobufDecoder {
 
   template <size_t I>
   bool request(pbf_reader& reader, Command& out) {
-    std::variant_alternative_t<I, Request> unused;
+    std::optional<std::variant_alternative_t<I, Request>> unused;
     return value(reader, request_slot<I>(out, unused));
   }
 

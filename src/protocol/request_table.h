@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -30,17 +31,18 @@ inline constexpr std::array<RequestField, std::variant_size_v<Request>> kRequest
     {"sub_refresh", 15},
 }};
 
-// Makes room for a request of the kind I that has been met in a command, and answers where it is to
-// be decoded: in the command, or, when one of higher priority is already there, in `unused`, since
-// it still has to be well-formed.
+// Notes in the command that it has a request of the kind I, and answers where that is to be
+// decoded: in the command, or, when one of higher priority is already there, in `unused`, since it
+// still has to be well-formed. One that is there twice is handed out as it is, to be merged into or
+// replaced.
 template <size_t I>
 std::variant_alternative_t<I, Request>& request_slot(
-    Command& command, std::variant_alternative_t<I, Request>& unused) {
+    Command& command, std::optional<std::variant_alternative_t<I, Request>>& unused) {
   const size_t present = command.request.index();
   command.has_send |= I == static_cast<size_t>(RequestKind::send);
   command.several |= present != 0 && present != I;
   if (present == I) return std::get<I>(command.request);
-  return present == 0 || I < present ? command.request.emplace<I>() : unused;
+  return present == 0 || I < present ? command.request.emplace<I>() : unused.emplace();
 }
 
 }  // namespace gyre::protocol
