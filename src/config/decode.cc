@@ -231,6 +231,9 @@ Conversion convert(const Document& document, const Key& key, const Origin& sourc
   return {};
 }
 
+// An element takes a slot for each of its keys, up to some 30 KB, however short its text is.
+constexpr size_t kMaxElements = 20'000;
+
 // What one decoding carries along.
 class Decoder {
  public:
@@ -291,6 +294,11 @@ class Decoder {
       scope_ = &elements.emplace_back(key);
       fields(item, key, item_shown);
     };
+    element_count_ += document.items.size();
+    if (element_count_ > kMaxElements) {
+      return error(document.mark, shown,
+                   fmt::format("more than {} elements in all lists", kMaxElements));
+    }
     if (document.kind == Document::Kind::list) {
       elements.reserve(document.items.size());
       for (size_t i = 0; i < document.items.size(); ++i) {
@@ -335,6 +343,7 @@ class Decoder {
   const Origin& source_;
   const Environment& environment_;
   Findings& findings_;
+  size_t element_count_ = 0;
 };
 
 }  // namespace

@@ -237,6 +237,12 @@ TEST(Load, SyntaxErrorsHaveAPlace) {
   EXPECT_THAT(first_error(from("{}", "ini")), HasSubstr("unsupported format"));
 }
 
+TEST(Load, ListsAreBounded) {
+  std::string text = R"({"consumers":[{})";
+  for (int i = 0; i < 20'000; ++i) text += ",{}";
+  EXPECT_THAT(first_error(from(text + "]}")), HasSubstr("consumers: more than 20000 elements"));
+}
+
 TEST(Load, AMissingFileIsNoError) {
   LoadOptions options;
   options.path = "/nonexistent/config.json";
