@@ -1,0 +1,343 @@
+#include "os/linux_kernel.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+
+#include "base/log.h"
+
+namespace gyre::os {
+
+namespace {
+
+enum Interest : uint8_t { kReading = 1, kWaitingForRoom = 2 };
+
+// Unsent bytes beyond this stay with us, where they are shared and counted, instead of in the kernel.
+constexpr int kUnsentLow = 16 * 1024;
+
+Error last_error(Errc code, std::string_view what) {
+  return Error{code, fmt::format("{}: {}", what, std::strerror(errno))};
+}
+
+Nanos read_clock(clockid_t clock) {
+  timespec now;
+  clock_gettime(clock, &now);
+  return now.tv_sec * kSecond + now.tv_nsec;
+}
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+Result<SocketAddress> parse_address(const ListenOptions& options) {
+  SocketAddress address;
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  if (options.address.empty() || options.address == "::") {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(options.port);
+    v6->sin6_addr = in6addr_any;
+    address.size = sizeof(sockaddr_in6);
+    return address;
+  }
+  const std::string text = options.address == "localhost" ? "127.0.0.1" : options.address;
+  if (inet_pton(AF_INET, text.c_str(), &v4->sin_addr) == 1) {
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(options.port);
+    address.size = sizeof(sockaddr_in);
+    return address;
+  }
+  if (inet_pton(AF_INET6, text.c_str(), &v6->sin6_addr) == 1) {
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(options.port);
+    address.size = sizeof(sockaddr_in6);
+    return address;
+  }
+  return fail(Errc::invalid, fmt::format("listen address \"{}\" is not an IP address", text));
+}
+
+void set_option(Descriptor socket, int level, int name, int value) {
+  setsockopt(socket, level, name, &value, sizeof(value));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LinuxKernel>> LinuxKernel::create() {
+  const Descriptor wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (wake < 0) return std::unexpected(last_error(Errc::unavailable, "eventfd"));
+  return std::unique_ptr<LinuxKernel>(new LinuxKernel(wake));
+}
+
+LinuxKernel::~LinuxKernel() {
+  ::close(wake_);
+  if (epoll_ >= 0) ::close(epoll_);
+  if (reserve_ >= 0) ::close(reserve_);
+}
+
+Result<void> LinuxKernel::open() {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  if (epoll_ < 0) return std::unexpected(last_error(Errc::unavailable, "epoll_create1"));
+  reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = UINT64_MAX}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) {
+    return std::unexpected(last_error(Errc::unavailable, "epoll_ctl"));
+  }
+  return {};
+}
+
+Nanos LinuxKernel::monotonic() { return read_clock(CLOCK_MONOTONIC); }
+Nanos LinuxKernel::wall() { return read_clock(CLOCK_REALTIME); }
+
+void LinuxKernel::random(void* bytes, size_t count) {
+  auto* out = static_cast<char*>(bytes);
+  while (count > 0) {
+    const ssize_t got = getrandom(out, count, 0);
+    if (got < 0) continue;  // interrupted by a signal
+    out += got;
+    count -= static_cast<size_t>(got);
+  }
+}
+
+Result<Descriptor> LinuxKernel::listen(const ListenOptions& options, Token token) {
+  GYRE_TRY(const SocketAddress address, parse_address(options));
+  const Descriptor socket =
+      ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (socket < 0) return std::unexpected(last_error(Errc::unavailable, "socket"));
+  set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
+  set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+  if (address.storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  // Connections inherit these, which saves their system calls.
+  set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentLow);
+  const std::string what = fmt::format("listening on {}:{}", options.address, options.port);
+  if (bind(socket, reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0 ||
+      ::listen(socket, options.backlog) != 0) {
+    Error error = last_error(Errc::unavailable, what);
+    ::close(socket);
+    return std::unexpected(std::move(error));
+  }
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = token}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) {
+    Error error = last_error(Errc::unavailable, what);
+    ::close(socket);
+    return std::unexpected(std::move(error));
+  }
+  listeners_.emplace_back(token, socket);
+  return socket;
+}
+
+uint16_t LinuxKernel::local_port(Descriptor socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
+  return ntohs(storage.ss_family == AF_INET
+                   ? reinterpret_cast<const sockaddr_in&>(storage).sin_port
+                   : reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
+}
+
+std::string LinuxKernel::peer_address(Descriptor socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  char text[INET6_ADDRSTRLEN] = {};
+  if (storage.ss_family == AF_INET) {
+    inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(storage).sin_addr, text, sizeof(text));
+  } else {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+      inet_ntop(AF_INET, v6.s6_addr + 12, text, sizeof(text));
+    } else {
+      inet_ntop(AF_INET6, &v6, text, sizeof(text));
+    }
+  }
+  return text;
+}
+
+uint8_t& LinuxKernel::interest(Descriptor socket) {
+  const auto index = static_cast<size_t>(socket);
+  if (index >= interest_.size()) interest_.resize(std::max<size_t>(index + 1, interest_.size() * 5 / 4));
+  return interest_[index];
+}
+
+void LinuxKernel::set_interest(Descriptor socket, Token token, uint8_t bits) {
+  uint8_t& current = interest(socket);
+  if (current == bits) return;
+  current = bits;
+  epoll_event event{.events = (bits & kReading ? uint32_t{EPOLLIN} : 0u) |
+                              (bits & kWaitingForRoom ? uint32_t{EPOLLOUT} : 0u),
+                    .data = {.u64 = token}};
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, socket, &event);
+}
+
+Result<void> LinuxKernel::attach(Descriptor socket, Token token) {
+  interest(socket) = kReading;
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = token}};
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) != 0) {
+    return std::unexpected(last_error(Errc::unavailable, "epoll_ctl"));
+  }
+  return {};
+}
+
+void LinuxKernel::pause(Descriptor socket, Token token) {
+  set_interest(socket, token, interest(socket) & ~kReading);
+}
+
+void LinuxKernel::resume(Descriptor socket, Token token) {
+  set_interest(socket, token, interest(socket) | kReading);
+}
+
+ptrdiff_t LinuxKernel::send(Descriptor socket, Token token, std::span<const iovec> parts) {
+  ssize_t sent = 0;
+  size_t wanted = 0;
+  for (const iovec& part : parts) wanted += part.iov_len;
+  do {
+    if (parts.size() == 1) {
+      sent = ::send(socket, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(parts.data());
+      message.msg_iovlen = parts.size();
+      sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+    }
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) {
+    if (errno != EAGAIN && errno != EWOULDBLOCK) return -1;
+    sent = 0;
+  }
+  if (static_cast<size_t>(sent) < wanted) {
+    set_interest(socket, token, interest(socket) | kWaitingForRoom);
+  }
+  return sent;
+}
+
+void LinuxKernel::finish(Descriptor socket) { ::shutdown(socket, SHUT_WR); }
+
+void LinuxKernel::close(Descriptor socket) {
+  std::erase_if(listeners_, [socket](const auto& listener) { return listener.second == socket; });
+  ::close(socket);
+}
+
+void LinuxKernel::wait(Nanos deadline) {
+  int timeout = -1;
+  if (deadline <= 0) {
+    timeout = 0;
+  } else if (deadline != kForever) {
+    const Nanos left = std::max<Nanos>(deadline - monotonic(), 0);
+    timeout = static_cast<int>(
+        std::min<Nanos>((left + kMillisecond - 1) / kMillisecond, 1'000'000'000));
+  }
+  ready_ = std::max(epoll_wait(epoll_, events_.data(), kEvents, timeout), 0);
+}
+
+void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {
+  for (int i = 0; i < ready_; ++i) {
+    const epoll_event& event = events_[static_cast<size_t>(i)];
+    if (event.data.u64 == UINT64_MAX) {
+      uint64_t count;
+      static_cast<void>(!::read(wake_, &count, sizeof(count)));
+      continue;
+    }
+    const auto listener = std::ranges::find(listeners_, event.data.u64,
+                                            &std::pair<Token, Descriptor>::first);
+    if (listener != listeners_.end()) {
+      accept_some(sink, listener->second, event.data.u64);
+    } else {
+      receive(sink, event, buffer);
+    }
+  }
+  ready_ = 0;
+}
+
+void LinuxKernel::accept_some(EventSink& sink, Descriptor listener, Token token) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    const Descriptor socket = accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket >= 0) {
+      sink.on_connection(token, socket);
+      continue;
+    }
+    if (errno == EMFILE || errno == ENFILE) {
+      refuse_one(listener);
+      continue;
+    }
+    if (errno != ECONNABORTED && errno != EINTR) return;
+  }
+}
+
+void LinuxKernel::refuse_one(Descriptor listener) {
+  log::warn("no file descriptor left, connection refused; raise the limit of open files");
+  if (reserve_ >= 0) ::close(reserve_);
+  const Descriptor socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  if (socket >= 0) ::close(socket);
+  reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+void LinuxKernel::receive(EventSink& sink, const epoll_event& event, std::span<char> buffer) {
+  const Token token = event.data.u64;
+  Descriptor socket = sink.descriptor(token);
+  if (socket == kNoDescriptor) return;
+  if (event.events & EPOLLOUT) {
+    set_interest(socket, token, interest(socket) & ~kWaitingForRoom);
+    sink.on_room(token);
+    socket = sink.descriptor(token);
+    if (socket == kNoDescriptor) return;
+  }
+  if (event.events & EPOLLIN) {
+    const ssize_t got = recv(socket, buffer.data(), buffer.size() - kReceivePadding, 0);
+    if (got > 0) {
+      sink.on_bytes(token, buffer.first(static_cast<size_t>(got)));
+    } else if (got == 0) {
+      // Level-triggered: without this the end would be reported in every turn until the socket is closed.
+      set_interest(socket, token, interest(socket) & ~kReading);
+      sink.on_end(token, false);
+    } else if (errno != EAGAIN && errno != EINTR) {
+      sink.on_end(token, true);
+    }
+  } else if (event.events & (EPOLLERR | EPOLLHUP)) {
+    sink.on_end(token, true);
+  }
+}
+
+void LinuxKernel::wake() {
+  const uint64_t one = 1;
+  static_cast<void>(!::write(wake_, &one, sizeof(one)));
+}
+
+Result<void> use_own_descriptor_table() {
+  if (unshare(CLONE_FILES) != 0) {
+    return std::unexpected(last_error(Errc::unavailable, "unshare(CLONE_FILES)"));
+  }
+  return {};
+}
+
+unsigned usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  unsigned cores = 1;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) {
+    cores = std::max(1u, static_cast<unsigned>(CPU_COUNT(&set)));
+  }
+  // cgroup v2: "QUOTA PERIOD" in microseconds, or "max PERIOD".
+  std::ifstream file("/sys/fs/cgroup/cpu.max");
+  double quota = 0;
+  double period = 0;
+  if (file >> quota >> period && period > 0) {
+    cores = std::min(cores, std::max(1u, static_cast<unsigned>(std::ceil(quota / period))));
+  }
+  return cores;
+}
+
+}  // namespace gyre::os

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "os/kernel.h"
+
+namespace gyre::os {
+
+// The kernel of a real shard: an epoll set, level-triggered. Made before the shard's thread runs, since its wake-up
+// descriptor must exist in every descriptor table; `open` is called on the thread, after it has left the shared table
+// if it does.
+class LinuxKernel final : public Kernel {
+ public:
+  static Result<std::unique_ptr<LinuxKernel>> create();
+  ~LinuxKernel() override;
+
+  // Creates the epoll set in the calling thread's descriptor table.
+  Result<void> open();
+
+  Nanos monotonic() override;
+  Nanos wall() override;
+  void random(void* bytes, size_t count) override;
+  Result<Descriptor> listen(const ListenOptions& options, Token token) override;
+  uint16_t local_port(Descriptor socket) override;
+  Result<void> attach(Descriptor socket, Token token) override;
+  void pause(Descriptor socket, Token token) override;
+  void resume(Descriptor socket, Token token) override;
+  ptrdiff_t send(Descriptor socket, Token token, std::span<const iovec> parts) override;
+  void finish(Descriptor socket) override;
+  void close(Descriptor socket) override;
+  std::string peer_address(Descriptor socket) override;
+  void wait(Nanos deadline) override;
+  void dispatch(EventSink& sink, std::span<char> buffer) override;
+  void wake() override;
+
+ private:
+  explicit LinuxKernel(Descriptor wake) : wake_(wake) {}
+  void set_interest(Descriptor socket, Token token, uint8_t bits);
+  uint8_t& interest(Descriptor socket);
+  void accept_some(EventSink& sink, Descriptor listener, Token token);
+  void refuse_one(Descriptor listener);
+  void receive(EventSink& sink, const epoll_event& event, std::span<char> buffer);
+
+  static constexpr int kEvents = 1024;
+  static constexpr int kAcceptsPerTurn = 128;
+
+  Descriptor wake_;
+  Descriptor epoll_ = kNoDescriptor;
+  // Kept open to be given up for a moment when descriptors run out: the connection can be accepted and closed then,
+  // instead of waiting in the backlog without an answer.
+  Descriptor reserve_ = kNoDescriptor;
+  int ready_ = 0;
+  std::array<epoll_event, kEvents> events_;
+  std::vector<uint8_t> interest_;  // by descriptor
+  std::vector<std::pair<Token, Descriptor>> listeners_;
+};
+
+// Leaves the process's shared descriptor table (CLONE_FILES): the calling thread can hold RLIMIT_NOFILE sockets of its
+// own. Descriptors opened before stay valid under their numbers.
+Result<void> use_own_descriptor_table();
+
+// How many cores this process may use: affinity and cgroup quota, at least 1.
+unsigned usable_cores();
+
+}  // namespace gyre::os

@@ -1,0 +1,172 @@
+#include "runtime/shard.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace gyre::runtime {
+
+namespace {
+thread_local Shard* current_shard = nullptr;
+}
+
+Shard* Shard::current() { return current_shard; }
+
+TurnScope::TurnScope(Shard& shard) : previous_(std::exchange(current_shard, &shard)) {}
+TurnScope::~TurnScope() { current_shard = previous_; }
+
+Shard::Shard(ShardId id, os::Kernel& kernel, ShardSet& set)
+    : id_(id),
+      kernel_(kernel),
+      set_(set),
+      now_(kernel.monotonic()),
+      wall_(kernel.wall()),
+      timers_(now_),
+      buffer_(new char[kReceiveBuffer]()) {}
+
+Shard::~Shard() = default;
+
+void Shard::attach(os::EventSink& sink, OutputStage& output) {
+  sink_ = &sink;
+  output_ = &output;
+}
+
+void Shard::run() {
+  while (!stopping_.load(std::memory_order_acquire)) turn();
+}
+
+void Shard::stop() {
+  stopping_.store(true, std::memory_order_release);
+  kernel_.wake();
+}
+
+// The whole scheduling policy, in reading order.
+void Shard::turn(os::Nanos deadline) {
+  // asleep_until_ is ours to read: only turns of this thread write it.
+  os::Nanos until = std::min(deadline, asleep_until_);
+  if (mailbox_.has_arrivals()) until = 0;
+  kernel_.wait(until);
+
+  take_baton();
+  {
+    TurnScope scope(*this);
+    refresh_clock();
+    kernel_.dispatch(*sink_, {buffer_.get(), kReceiveBuffer});
+    timers_.advance(now_);
+    // Answers of shards that were run on the spot are worth taking before the output leaves.
+    for (int round = 0; round < kRoundsPerTurn; ++round) {
+      mailbox_.drain(kMessagesPerTurn);
+      run_ready(kTasksPerTurn);
+      post_outboxes(addressees_);
+      nudge_all(addressees_);
+      if (!mailbox_.has_arrivals()) break;
+    }
+    output_left_ = output_->flush();
+    output_->settle();
+    post_outboxes(addressees_);
+    nudge_all(addressees_);
+    graveyard_.clear();
+    asleep_until_ = has_work() ? 0 : timers_.next_due();
+  }
+  put_baton();
+}
+
+void Shard::send(Shard& to, Message& message) {
+  GYRE_DCHECK(current_shard == this);
+  if (outboxes_.size() < set_.size()) outboxes_.resize(set_.size());
+  Outbox& outbox = outboxes_[to.id_.value];
+  if (outbox.is_empty()) addressed_.push_back(to.id_.value);
+  outbox.add(message);
+}
+
+void Shard::post(Message& message) {
+  mailbox_.post(message);
+  if (baton_.load(std::memory_order_seq_cst) == Baton::free) kernel_.wake();
+}
+
+void Shard::post_outboxes(std::vector<Shard*>& addressees) {
+  for (uint16_t destination : addressed_) {
+    Shard& to = *set_.shards[destination];
+    to.mailbox_.post(outboxes_[destination]);
+    // A message to oneself is found by the next look into the mailbox.
+    if (&to != this) addressees.push_back(&to);
+  }
+  addressed_.clear();
+}
+
+void Shard::nudge_all(std::vector<Shard*>& addressees) {
+  // Lent turns post on and grow the list; they never nest.
+  for (size_t i = 0; i < addressees.size(); ++i) addressees[i]->nudge(addressees);
+  addressees.clear();
+}
+
+void Shard::nudge(std::vector<Shard*>& addressees) {
+  const bool lend = set_.lend_choice ? set_.lend_choice() : set_.lends;
+  if (!lend) {
+    if (baton_.load(std::memory_order_seq_cst) == Baton::free) kernel_.wake();
+    return;
+  }
+  // A held baton means a turn is running, whose holder looks into the mailbox after putting it down.
+  while (mailbox_.has_arrivals() && try_take_baton()) {
+    lent_turn(addressees);
+    const bool wake = has_work() || timers_.next_due() < asleep_until_;
+    put_baton();
+    if (wake) {
+      kernel_.wake();
+      return;
+    }
+  }
+}
+
+void Shard::lent_turn(std::vector<Shard*>& addressees) {
+  TurnScope scope(*this);
+  refresh_clock();
+  mailbox_.drain(kMessagesPerLentTurn);
+  run_ready(kTasksPerTurn);
+  if (output_->waiting() > kLentSends) {
+    output_left_ = true;
+  } else {
+    output_left_ = output_->flush();
+    output_->settle();
+  }
+  post_outboxes(addressees);
+}
+
+bool Shard::try_take_baton() {
+  Baton expected = Baton::free;
+  return baton_.compare_exchange_strong(expected, Baton::held, std::memory_order_seq_cst);
+}
+
+void Shard::take_baton() {
+  // A lender holds it for some microseconds at most.
+  for (int spins = 0; !try_take_baton(); ++spins) {
+    if (spins > 64) sched_yield();
+  }
+}
+
+void Shard::refresh_clock() {
+  now_ = kernel_.monotonic();
+  wall_ = kernel_.wall();
+}
+
+void Shard::run_ready(size_t limit) {
+  for (size_t count = 0; count < limit && !ready_.empty();) {
+    running_.swap(ready_);
+    for (std::coroutine_handle<> coroutine : running_) coroutine.resume();
+    count += running_.size();
+    running_.clear();
+  }
+}
+
+bool Shard::has_work() const {
+  return mailbox_.has_backlog() || !ready_.empty() || output_left_;
+}
+
+bool Shard::is_idle() const {
+  return !has_work() && !mailbox_.has_arrivals() && tasks_.active() == 0 && timers_.armed() == 0 &&
+         graveyard_.empty();
+}
+
+}  // namespace gyre::runtime
