@@ -203,7 +203,8 @@ class Server:
 async def run(load, server, *arguments, fails=False):
     port = await server.start()
     process = await asyncio.create_subprocess_exec(
-        load, *arguments, "--server", f"127.0.0.1:{port}", "--api-key", "k", "--duration", str(SECONDS), "--warmup", "0.1",
+        load, *arguments, "--server", f"127.0.0.1:{port}", "--api-key", "k",
+        "--duration", str(SECONDS), "--warmup", "0.1",
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     out, errors = await process.communicate()
     server.server.close()
