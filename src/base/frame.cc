@@ -20,6 +20,12 @@ Ref<Frame> Frame::make(std::string_view message) {
   return frame;
 }
 
+Ref<Frame> Frame::make_raw(std::string_view bytes) {
+  Ref<Frame> frame = make(bytes);
+  frame->raw_ = 1;
+  return frame;
+}
+
 void Frame::destroy(Frame* frame) {
   frame->~Frame();
   std::free(frame);

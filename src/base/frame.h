@@ -19,14 +19,19 @@ class Frame : public LocalCounted {
   static Ref<Frame> make_uninitialized(uint32_t size);
   static void destroy(Frame* frame);
 
+  // A frame that is complete as it is: HTTP bytes, a WebSocket control frame with its header.
+  static Ref<Frame> make_raw(std::string_view bytes);
+  bool is_raw() const { return raw_ != 0; }
+
   uint32_t size() const { return size_; }
-  std::string_view message() const { return {data(), size_}; }
+  std::string_view message() const { return {data(), size()}; }
   char* data() { return reinterpret_cast<char*>(this + 1) + kHeaderRoom; }
   const char* data() const { return reinterpret_cast<const char*>(this + 1) + kHeaderRoom; }
 
  private:
-  explicit Frame(uint32_t size) : size_(size) {}
-  uint32_t size_;
+  explicit Frame(uint32_t size) : size_(size & 0x7fffffff), raw_(0) {}
+  uint32_t size_ : 31;
+  uint32_t raw_ : 1;
 };
 static_assert(sizeof(Frame) == 8);
 

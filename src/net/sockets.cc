@@ -1,0 +1,429 @@
+#include "net/sockets.h"
+
+#include <array>
+#include <deque>
+
+#include "base/log.h"
+
+namespace gyre::net {
+
+namespace {
+// Listeners' tokens have the generation 0, which no connection has.
+constexpr os::Token listener_token(size_t index) { return index; }
+constexpr uint32_t slot_of(os::Token token) { return static_cast<uint32_t>(token); }
+constexpr uint32_t generation_of(os::Token token) { return static_cast<uint32_t>(token >> 32); }
+iovec part_of(std::string_view bytes) {
+  return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+}
+}  // namespace
+
+// What waits for a connection that holds more than one frame, or whose last send was cut short. On the heap only while
+// that is so.
+class Sockets::Queue final : public runtime::Timer {
+ public:
+  Queue(Sockets& sockets, uint32_t slot) : sockets_(sockets), slot_(slot) {}
+
+  // What a cut send has left over: a whole frame from an offset, or a copy of the rest of a batch. Goes out unframed.
+  FrameRef rest;
+  size_t rest_offset = 0;
+  std::deque<FrameRef> frames;
+
+ private:
+  void on_timer() override { sockets_.end(slot_, EndReason::stalled); }
+  Sockets& sockets_;
+  uint32_t slot_;
+};
+
+Sockets::Sockets(runtime::Shard& shard, SocketLimits limits) : shard_(shard), limits_(limits) {}
+
+Sockets::~Sockets() {
+  runtime::TurnScope scope(shard_);
+  outlets_.for_each([this](uint32_t, Outlet& outlet) {
+    drop_pending(outlet);
+    shard_.kernel().close(outlet.socket);
+  });
+}
+
+Result<uint16_t> Sockets::listen(const os::ListenOptions& options, Acceptor& acceptor) {
+  GYRE_TRY(const os::Descriptor socket,
+           shard_.kernel().listen(options, listener_token(listeners_.size())));
+  listeners_.push_back({socket, &acceptor});
+  return shard_.kernel().local_port(socket);
+}
+
+void Sockets::stop_listening() {
+  for (Listener& listener : listeners_) {
+    if (listener.socket != os::kNoDescriptor) shard_.kernel().close(listener.socket);
+    listener.socket = os::kNoDescriptor;
+  }
+}
+
+os::Token Sockets::token(uint32_t slot) const {
+  return (os::Token{outlets_[slot].generation} << 32) | slot;
+}
+
+Sockets::Outlet* Sockets::resolve(os::Token token) {
+  const uint32_t slot = slot_of(token);
+  if (!outlets_.contains(slot) || outlets_[slot].generation != generation_of(token)) return nullptr;
+  return &outlets_[slot];
+}
+
+Sockets::Outlet* Sockets::resolve(SocketHandle socket) {
+  return resolve((os::Token{socket.generation} << 32) | socket.slot);
+}
+
+bool Sockets::is_open(SocketHandle socket) const {
+  return const_cast<Sockets*>(this)->resolve(socket) != nullptr;
+}
+
+os::Descriptor Sockets::descriptor(os::Token socket) const {
+  const Outlet* outlet = const_cast<Sockets*>(this)->resolve(socket);
+  return outlet ? outlet->socket : os::kNoDescriptor;
+}
+
+void Sockets::on_connection(os::Token listener, os::Descriptor socket) {
+  const uint32_t slot = outlets_.emplace();
+  Outlet& outlet = outlets_[slot];
+  outlet.socket = socket;
+  outlet.generation = next_generation_++;
+  if (next_generation_ == 0) next_generation_ = 1;
+  const SocketHandle handle{slot, outlet.generation};
+  outlet.handler = listeners_[listener].acceptor->accept(handle);
+  if (outlet.handler) {
+    const Result<void> attached = shard_.kernel().attach(socket, token(slot));
+    if (attached) return;
+    log::warn("connection refused", {{"error", attached.error().context}});
+  }
+  if (outlet.handler) shard_.bury(std::move(outlet.handler));
+  outlets_.erase(slot);
+  shard_.kernel().close(socket);
+}
+
+void Sockets::on_bytes(os::Token socket, std::span<char> bytes) {
+  // A connection that is on its way out is not listened to any more, except by its handler (a closing handshake).
+  if (Outlet* outlet = resolve(socket); outlet && !(outlet->flags & kEnded)) {
+    outlet->handler->on_bytes(bytes);
+  }
+}
+
+void Sockets::on_end(os::Token socket, bool broken) {
+  if (resolve(socket)) end(slot_of(socket), broken ? EndReason::broken : EndReason::peer_finished);
+}
+
+void Sockets::end(uint32_t slot, EndReason reason) {
+  Outlet& outlet = outlets_[slot];
+  if (outlet.flags & kEnded) {
+    // The handler is waiting for its last output to leave; it will not.
+    if (reason != EndReason::slow) close({slot, outlet.generation});
+    return;
+  }
+  if (reason != EndReason::peer_finished) outlet.flags |= kEnded;
+  if (reason == EndReason::broken || reason == EndReason::stalled) drop_pending(outlet);
+  outlet.handler->on_end(reason);
+}
+
+void Sockets::on_room(os::Token socket) {
+  Outlet* outlet = resolve(socket);
+  if (!outlet) return;
+  outlet->flags &= static_cast<uint8_t>(~kBlocked);
+  mark(slot_of(socket), *outlet, prompt_);
+}
+
+void Sockets::set_handler(SocketHandle socket, std::unique_ptr<Handler> handler) {
+  Outlet* outlet = resolve(socket);
+  if (!outlet) {
+    shard_.bury(std::move(handler));
+    return;
+  }
+  shard_.bury(std::exchange(outlet->handler, std::move(handler)));
+}
+
+void Sockets::set_framing(SocketHandle socket, Framing framing) {
+  if (Outlet* outlet = resolve(socket)) outlet->framing = framing;
+}
+
+void Sockets::pause_reading(SocketHandle socket) {
+  if (Outlet* outlet = resolve(socket)) shard_.kernel().pause(outlet->socket, token(socket.slot));
+}
+
+void Sockets::resume_reading(SocketHandle socket) {
+  if (Outlet* outlet = resolve(socket)) shard_.kernel().resume(outlet->socket, token(socket.slot));
+}
+
+void Sockets::notify_when_flushed(SocketHandle socket) {
+  if (Outlet* outlet = resolve(socket)) {
+    outlet->flags |= kNotify;
+    mark(socket.slot, *outlet, prompt_);
+  }
+}
+
+void Sockets::abandon_output(SocketHandle socket) {
+  if (Outlet* outlet = resolve(socket)) {
+    // A frame that was cut in the middle must be finished, or the peer could not read what follows.
+    Queue* queue = queue_of(*outlet);
+    if (queue && queue->rest) {
+      queue->frames.clear();
+      outlet->queued_bytes = static_cast<uint32_t>(queue->rest->size() - queue->rest_offset);
+    } else {
+      drop_pending(*outlet);
+    }
+  }
+}
+
+void Sockets::close_when_flushed(SocketHandle socket) {
+  if (Outlet* outlet = resolve(socket)) {
+    outlet->flags |= kClosing;
+    mark(socket.slot, *outlet, prompt_);
+  }
+}
+
+void Sockets::close(SocketHandle socket) {
+  Outlet* outlet = resolve(socket);
+  if (!outlet) return;
+  drop_pending(*outlet);
+  shard_.kernel().close(outlet->socket);
+  shard_.bury(std::move(outlet->handler));
+  // The slot may still stand in a dirty list; flush looks at the flag of whoever lives there then.
+  outlets_.erase(socket.slot);
+}
+
+std::string Sockets::peer_address(SocketHandle socket) const {
+  const Outlet* outlet = const_cast<Sockets*>(this)->resolve(socket);
+  return outlet ? shard_.kernel().peer_address(outlet->socket) : std::string();
+}
+
+size_t Sockets::queued_bytes(SocketHandle socket) const {
+  const Outlet* outlet = const_cast<Sockets*>(this)->resolve(socket);
+  return outlet ? outlet->queued_bytes : 0;
+}
+
+void Sockets::send(uint32_t slot, FrameRef frame) {
+  Outlet& outlet = outlets_[slot];
+  enqueue(slot, outlet, std::move(frame));
+  mark(slot, outlet, prompt_);
+}
+
+void Sockets::send_bulk(uint32_t slot, FrameRef frame) {
+  Outlet& outlet = outlets_[slot];
+  enqueue(slot, outlet, std::move(frame));
+  mark(slot, outlet, bulk_);
+}
+
+void Sockets::mark(uint32_t slot, Outlet& outlet, std::vector<uint32_t>& list) {
+  if (outlet.flags & (kDirty | kBlocked)) return;
+  outlet.flags |= kDirty;
+  list.push_back(slot);
+}
+
+Sockets::Queue* Sockets::queue_of(const Outlet& outlet) {
+  return outlet.pending & 1 ? reinterpret_cast<Queue*>(outlet.pending & ~uintptr_t{1}) : nullptr;
+}
+
+Sockets::Queue& Sockets::make_queue(Outlet& outlet, uint32_t slot) {
+  if (Queue* queue = queue_of(outlet)) return *queue;
+  auto* queue = new Queue(*this, slot);
+  if (outlet.pending) queue->frames.push_back(FrameRef::adopt(reinterpret_cast<Frame*>(outlet.pending)));
+  outlet.pending = reinterpret_cast<uintptr_t>(queue) | 1;
+  return *queue;
+}
+
+void Sockets::drop_pending(Outlet& outlet) {
+  if (Queue* queue = queue_of(outlet)) {
+    delete queue;
+  } else if (outlet.pending) {
+    FrameRef::adopt(reinterpret_cast<Frame*>(outlet.pending)).reset();
+  }
+  outlet.pending = 0;
+  outlet.queued_bytes = 0;
+}
+
+void Sockets::enqueue(uint32_t slot, Outlet& outlet, FrameRef frame) {
+  if (outlet.flags & kEnded && !(outlet.flags & kOverflowed)) return;
+  outlet.queued_bytes += frame->size();
+  const bool is_bounded = outlet.framing != Framing::raw && !frame->is_raw();
+  if (outlet.pending == 0) {
+    outlet.pending = reinterpret_cast<uintptr_t>(frame.leak());
+  } else {
+    make_queue(outlet, slot).frames.push_back(std::move(frame));
+  }
+  if (outlet.queued_bytes > limits_.queue_bytes_max && is_bounded &&
+      !(outlet.flags & kOverflowed)) {
+    outlet.flags |= kOverflowed;
+    ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::slow);
+  }
+}
+
+bool Sockets::flush() {
+  // Handlers called meanwhile may mark more: the list grows while it is walked.
+  for (size_t i = 0; i < prompt_.size(); ++i) {
+    const uint32_t slot = prompt_[i];
+    if (!outlets_.contains(slot) || !(outlets_[slot].flags & kDirty)) continue;
+    after_flush(slot, outlets_[slot]);
+  }
+  prompt_.clear();
+  const size_t end = std::min(bulk_.size(), bulk_done_ + kBulkSendsPerTurn);
+  for (; bulk_done_ < end; ++bulk_done_) {
+    const uint32_t slot = bulk_[bulk_done_];
+    if (bulk_done_ + 4 < end) prefetch_if_open(bulk_[bulk_done_ + 4]);
+    if (!outlets_.contains(slot) || !(outlets_[slot].flags & kDirty)) continue;
+    after_flush(slot, outlets_[slot]);
+  }
+  if (bulk_done_ < bulk_.size()) return true;
+  bulk_.clear();
+  bulk_done_ = 0;
+  return false;
+}
+
+void Sockets::after_flush(uint32_t slot, Outlet& outlet) {
+  outlet.flags &= static_cast<uint8_t>(~kDirty);
+  // Too much waits: the handler decides at the end of the turn what the last words are.
+  if ((outlet.flags & kOverflowed) && !(outlet.flags & kEnded)) return;
+  if (!flush_outlet(slot, outlet)) {
+    ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::broken);
+    return;
+  }
+  if (outlet.flags & kBlocked) return;
+  if (outlet.flags & kClosing) {
+    close({slot, outlet.generation});
+  } else if (outlet.flags & kNotify) {
+    outlet.flags &= static_cast<uint8_t>(~kNotify);
+    outlet.handler->on_flushed();
+  }
+}
+
+void Sockets::settle() {
+  for (size_t i = 0; i < ended_.size(); ++i) {
+    const auto [socket, reason] = ended_[i];
+    if (resolve(socket)) end(socket.slot, reason);
+  }
+  if (!ended_.empty()) {
+    ended_.clear();
+    flush();  // last words
+  }
+}
+
+bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
+  if (outlet.pending == 0) return true;
+  if (outlet.pending & 1) return flush_queue(slot, outlet);
+  // The common case: one frame, one send, nothing else touched.
+  auto* frame = reinterpret_cast<Frame*>(outlet.pending);
+  const std::string_view bytes = framed_alone(*frame, outlet.framing);
+  const iovec part = part_of(bytes);
+  const ptrdiff_t sent = shard_.kernel().send(outlet.socket, token(slot), {&part, 1});
+  if (sent < 0) return false;
+  if (static_cast<size_t>(sent) == bytes.size()) {
+    outlet.pending = 0;
+    outlet.queued_bytes = 0;
+    FrameRef::adopt(frame).reset();
+    return true;
+  }
+  Queue& queue = make_queue(outlet, slot);
+  queue.frames.clear();
+  queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
+  outlet.flags |= kBlocked;
+  shard_.timers().arm(queue, shard_.now() + limits_.write_timeout);
+  return true;
+}
+
+namespace {
+
+// One system call's worth of a queue: up to a few dozen frames, batched into WebSocket messages.
+struct Gather {
+  static constexpr size_t kFrames = 64;
+  std::array<iovec, kFrames * 2 + 1> parts;
+  std::array<std::array<char, kHeaderMax>, kFrames> headers;
+  size_t part_count = 0;
+  size_t header_count = 0;
+  size_t frame_count = 0;
+  size_t bytes = 0;
+
+  void add(std::string_view piece) {
+    parts[part_count++] = part_of(piece);
+    bytes += piece.size();
+  }
+  // The frames from `first` on that share one WebSocket message.
+  void add_batch(std::span<FrameRef*> batch, Framing framing) {
+    const bool joins = framing == Framing::websocket_text;
+    size_t payload = joins ? batch.size() - 1 : 0;
+    for (FrameRef* frame : batch) payload += (*frame)->size();
+    char* header = headers[header_count++].data();
+    add({header, write_websocket_header(header, data_opcode(framing), payload)});
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const Frame& frame = **batch[i];
+      // The newline that stands behind each message in memory joins it to the next.
+      add({frame.data(), frame.size() + (joins && i + 1 < batch.size() ? 1u : 0u)});
+    }
+  }
+};
+
+void gather(Gather& out, std::deque<FrameRef>& frames, Framing framing) {
+  std::array<FrameRef*, kMessagesPerBatch> batch;
+  size_t count = 0;
+  const auto finish_batch = [&] {
+    if (count == 1) out.add(framed_alone(**batch[0], framing));
+    if (count > 1) out.add_batch({batch.data(), count}, framing);
+    count = 0;
+  };
+  for (FrameRef& frame : frames) {
+    if (out.frame_count == Gather::kFrames) break;
+    ++out.frame_count;
+    if (framing == Framing::raw || frame->is_raw()) {
+      finish_batch();
+      out.add(frame->message());
+      continue;
+    }
+    batch[count++] = &frame;
+    if (count == batch.size()) finish_batch();
+  }
+  finish_batch();
+}
+
+}  // namespace
+
+bool Sockets::flush_queue(uint32_t slot, Outlet& outlet) {
+  Queue& queue = *queue_of(outlet);
+  while (queue.rest || !queue.frames.empty()) {
+    Gather out;
+    if (queue.rest) out.add(queue.rest->message().substr(queue.rest_offset));
+    gather(out, queue.frames, outlet.framing);
+    const ptrdiff_t sent =
+        shard_.kernel().send(outlet.socket, token(slot), {out.parts.data(), out.part_count});
+    if (sent < 0) return false;
+    if (static_cast<size_t>(sent) < out.bytes) {
+      keep_rest(queue, {out.parts.data(), out.part_count}, static_cast<size_t>(sent), out.frame_count);
+      outlet.queued_bytes = 0;
+      if (queue.rest) outlet.queued_bytes += static_cast<uint32_t>(queue.rest->size() - queue.rest_offset);
+      for (const FrameRef& frame : queue.frames) outlet.queued_bytes += frame->size();
+      outlet.flags |= kBlocked;
+      // The deadline counts from the last progress.
+      if (sent > 0 || !queue.is_armed()) {
+        shard_.timers().arm(queue, shard_.now() + limits_.write_timeout);
+      }
+      return true;
+    }
+    queue.rest.reset();
+    queue.rest_offset = 0;
+    for (size_t i = 0; i < out.frame_count; ++i) queue.frames.pop_front();
+  }
+  drop_pending(outlet);
+  return true;
+}
+
+void Sockets::keep_rest(Queue& queue, std::span<const iovec> parts, size_t sent, size_t frames) {
+  const bool had_rest = static_cast<bool>(queue.rest);
+  if (had_rest && sent < parts[0].iov_len) {
+    queue.rest_offset += sent;  // not even the old rest is out: the frames stay as they are
+    return;
+  }
+  std::string left;
+  for (const iovec& part : parts) {
+    const std::string_view bytes(static_cast<const char*>(part.iov_base), part.iov_len);
+    if (sent < bytes.size()) left += bytes.substr(sent);
+    sent -= std::min(sent, bytes.size());
+  }
+  queue.rest = left.empty() ? nullptr : Frame::make_raw(left);
+  queue.rest_offset = 0;
+  for (size_t i = 0; i < frames; ++i) queue.frames.pop_front();
+}
+
+}  // namespace gyre::net

@@ -1,0 +1,176 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/frame.h"
+#include "base/slab.h"
+#include "net/framing.h"
+#include "os/kernel.h"
+#include "runtime/shard.h"
+
+namespace gyre::net {
+
+// Names a connection of this shard; a handle of one that is closed resolves to nothing, not to its successor.
+struct SocketHandle {
+  uint32_t slot = UINT32_MAX;
+  uint32_t generation = 0;
+  friend bool operator==(SocketHandle, SocketHandle) = default;
+};
+
+// Why a connection ends without its handler having asked for it.
+enum class EndReason : uint8_t {
+  peer_finished,  // the peer will send no more
+  broken,         // reset, or a write failed
+  slow,           // more waits for the peer than it may
+  stalled,        // a write has made no progress for too long
+};
+
+// Reads from a connection: first HTTP, after an upgrade a WebSocket connection. Owned by its socket and destroyed at
+// the end of the turn in which the socket is closed or gets another handler.
+class Handler : public runtime::Mortal {
+ public:
+  // Bytes arrived; they may be changed in place and kReceivePadding more are readable behind them.
+  virtual void on_bytes(std::span<char> bytes) = 0;
+  // The connection is about to be useless. The handler answers by closing it now or after a last frame, in the call or
+  // later; for all reasons but peer_finished nothing more can be sent except by `abandon_output` for slow ones.
+  virtual void on_end(EndReason reason) = 0;
+  // All output has left, after `notify_when_flushed`.
+  virtual void on_flushed() {}
+};
+
+// New connections of a listener go here.
+class Acceptor {
+ public:
+  virtual ~Acceptor() = default;
+  // The handler of the new connection; null refuses it.
+  virtual std::unique_ptr<Handler> accept(SocketHandle socket) = 0;
+};
+
+struct SocketLimits {
+  uint32_t queue_bytes_max = 1 << 20;            // client.queue_max_size
+  os::Nanos write_timeout = os::kSecond;         // websocket.write_timeout
+};
+
+// All connections of one shard: their handlers and their output. Output is queued by reference and leaves at the end of
+// the turn with one system call per connection; see docs/architecture.md, sections 3 and 6. Owned by the shard's
+// assembly in app; lives as long as the shard.
+class Sockets final : public os::EventSink, public runtime::OutputStage {
+ public:
+  Sockets(runtime::Shard& shard, SocketLimits limits);
+  ~Sockets() override;
+
+  Result<uint16_t> listen(const os::ListenOptions& options, Acceptor& acceptor);
+  void stop_listening();
+
+  // --- For handlers and whoever holds a handle.
+  bool is_open(SocketHandle socket) const;
+  void set_handler(SocketHandle socket, std::unique_ptr<Handler> handler);
+  // What stands around its frames on the wire from now on.
+  void set_framing(SocketHandle socket, Framing framing);
+  void send(SocketHandle socket, FrameRef frame) {
+    if (is_open(socket)) send(socket.slot, std::move(frame));
+  }
+  void pause_reading(SocketHandle socket);
+  void resume_reading(SocketHandle socket);
+  void notify_when_flushed(SocketHandle socket);
+  // Drops what is queued, then closes once the last frame has left.
+  void abandon_output(SocketHandle socket);
+  // Our side is finished; closes when everything has left.
+  void close_when_flushed(SocketHandle socket);
+  void close(SocketHandle socket);
+  std::string peer_address(SocketHandle socket) const;
+  size_t queued_bytes(SocketHandle socket) const;
+
+  // --- For the hub: by slot, which it knows to be open.
+  void send(uint32_t slot, FrameRef frame);
+  // As `send`, but flushed after all prompt output: for deliveries to very many.
+  void send_bulk(uint32_t slot, FrameRef frame);
+  void prefetch(uint32_t slot) const { __builtin_prefetch(&outlets_[slot], 1); }
+
+  size_t open_sockets() const { return outlets_.size(); }
+  runtime::Shard& shard() { return shard_; }
+  template <class Visit>
+  void for_each(Visit visit) {
+    outlets_.for_each([&](uint32_t slot, Outlet& outlet) {
+      visit(SocketHandle{slot, outlet.generation}, *outlet.handler);
+    });
+  }
+
+  // --- os::EventSink
+  os::Descriptor descriptor(os::Token socket) const override;
+  void on_connection(os::Token listener, os::Descriptor socket) override;
+  void on_bytes(os::Token socket, std::span<char> bytes) override;
+  void on_end(os::Token socket, bool broken) override;
+  void on_room(os::Token socket) override;
+
+  // --- runtime::OutputStage
+  size_t waiting() const override { return prompt_.size() + bulk_.size() - bulk_done_; }
+  bool flush() override;
+  void settle() override;
+
+ private:
+  class Queue;
+
+  // The writing half of a connection and its handler. Half a cache line, since a broadcast touches one per subscriber.
+  struct Outlet {
+    // Nothing, one frame (the common case), or a Queue (lowest bit set).
+    uintptr_t pending = 0;
+    std::unique_ptr<Handler> handler;
+    uint32_t queued_bytes = 0;
+    os::Descriptor socket = os::kNoDescriptor;
+    uint32_t generation = 0;
+    Framing framing = Framing::raw;
+    uint8_t flags = 0;
+    uint16_t unused = 0;
+  };
+  static_assert(sizeof(Outlet) == 32, "a field here costs every connection and every broadcast");
+  enum Flag : uint8_t {
+    kDirty = 1,         // in one of the two lists
+    kBlocked = 2,       // the kernel has no room; on_room will come
+    kClosing = 4,       // close when flushed
+    kOverflowed = 8,    // in ended_, as slow
+    kNotify = 16,       // tell the handler when flushed
+    kEnded = 32,        // the handler has been told
+  };
+
+  os::Token token(uint32_t slot) const;
+  Outlet* resolve(os::Token token);
+  Outlet* resolve(SocketHandle socket);
+  void enqueue(uint32_t slot, Outlet& outlet, FrameRef frame);
+  Queue& make_queue(Outlet& outlet, uint32_t slot);
+  static Queue* queue_of(const Outlet& outlet);
+  void drop_pending(Outlet& outlet);
+  void mark(uint32_t slot, Outlet& outlet, std::vector<uint32_t>& list);
+  // False when the connection broke.
+  bool flush_outlet(uint32_t slot, Outlet& outlet);
+  bool flush_queue(uint32_t slot, Outlet& outlet);
+  static void keep_rest(Queue& queue, std::span<const iovec> parts, size_t sent, size_t frames);
+  void prefetch_if_open(uint32_t slot) const {
+    if (outlets_.contains(slot)) prefetch(slot);
+  }
+  void after_flush(uint32_t slot, Outlet& outlet);
+  void end(uint32_t slot, EndReason reason);
+
+  static constexpr size_t kBulkSendsPerTurn = 512;
+
+  runtime::Shard& shard_;
+  const SocketLimits limits_;
+  Slab<Outlet> outlets_;
+  uint32_t next_generation_ = 1;
+  std::vector<uint32_t> prompt_;
+  std::vector<uint32_t> bulk_;
+  size_t bulk_done_ = 0;
+  std::vector<std::pair<SocketHandle, EndReason>> ended_;  // to be told at the end of the turn
+  struct Listener {
+    os::Descriptor socket;
+    Acceptor* acceptor;
+  };
+  std::vector<Listener> listeners_;
+};
+
+}  // namespace gyre::net
