@@ -1,15 +1,35 @@
-# Shortcuts; the build itself is CMake's (CMakePresets.json).
-.PHONY: bench bench-full bench-programs
+# The habits; run.sh and test.sh are the two commands that need nothing installed.
+.PHONY: build check test run bench bench-full bench-programs fuzz format clean
 
-bench-programs:
-	cmake --preset release
+build:  ## the optimised binary, build/release/gyre
+	tools/install_packages.sh packages.txt
+	cmake --preset release >/dev/null
+	cmake --build --preset release --target gyre
+
+check:  ## the quick part of the tests
+	./test.sh --quick
+
+test:  ## everything that CI runs
+	./test.sh
+
+run:  ## build and serve
+	./run.sh
+
+bench-programs: build
 	cmake --build --preset release --target bench
 
-# A few minutes: memory, fan-out and paced channels beside the floor. docs/benchmarks.md explains the rows.
-bench: bench-programs
-	if cmake --build --preset release --target help | grep -q '^gyre:'; then cmake --build --preset release --target gyre; fi
+bench: bench-programs  ## some minutes: figures beside the floor, one table; docs/benchmarks.md explains the rows
 	python3 bench/run.py
 
-bench-full: bench-programs
-	if cmake --build --preset release --target help | grep -q '^gyre:'; then cmake --build --preset release --target gyre; fi
+bench-full: bench-programs  ## all rows
 	python3 bench/run.py --full
+
+fuzz:  ## the libFuzzer programs, build/fuzz/fuzz/NAME_fuzz
+	cmake --preset fuzz >/dev/null
+	cmake --build --preset fuzz --target fuzzers
+
+format:
+	git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+
+clean:
+	rm -rf build

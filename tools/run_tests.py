@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Builds and runs every test of the repository, and ends with one line: "N passed, N failed".
+
+Each step is a build, a test program, a replay of a fuzz corpus, or a check of the sources. A step that cannot be built
+counts as one failure. Needs only the standard library.
+"""
+import argparse
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+STEP_SECONDS_MAX = 900
+
+
+@dataclasses.dataclass
+class Outcome:
+    name: str
+    passed: int
+    failed: int
+    seconds: float
+    output: str = ""
+
+
+def run(command, environment=None):
+    """The exit code and the output of a command; a command that hangs is a failure."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=STEP_SECONDS_MAX)
+    except subprocess.TimeoutExpired as late:
+        text = late.stdout or b""
+        return 124, (text.decode(errors="replace") if isinstance(text, bytes) else text) + "\ntimed out"
+    return done.returncode, done.stdout
+
+
+def count_gtest(code, output):
+    """How many tests of a GoogleTest program passed and failed. A program that dies has failed at least one."""
+    passed = sum(int(n) for n in re.findall(r"^\[  PASSED  \] (\d+) tests?\.", output, re.M))
+    failed = sum(int(n) for n in re.findall(r"^\[  FAILED  \] (\d+) tests?, listed below", output, re.M))
+    if code != 0 or passed + failed == 0:
+        failed = max(failed, 1)
+    return passed, failed
+
+
+def build(preset, targets):
+    started = time.monotonic()
+    code, output = run(["cmake", "--preset", preset])
+    if code == 0:
+        code, output = run(["cmake", "--build", "--preset", preset, "--target", *targets])
+    failed = int(code != 0)
+    return Outcome(f"build {preset}", 1 - failed, failed, time.monotonic() - started, output)
+
+
+def test_program(preset, program):
+    started = time.monotonic()
+    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1",
+                       UBSAN_OPTIONS="print_stacktrace=1", TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")
+    code, output = run([str(program)], environment)
+    passed, failed = count_gtest(code, output)
+    return Outcome(f"{preset} {program.name}", passed, failed, time.monotonic() - started, output)
+
+
+def replay(preset, program):
+    started = time.monotonic()
+    corpus = ROOT / "fuzz" / "corpus" / program.name.removesuffix("_replay")
+    code, output = run([str(program), str(corpus)])
+    failed = int(code != 0)
+    return Outcome(f"{preset} {program.name}", 1 - failed, failed, time.monotonic() - started, output)
+
+
+def source_check(script, *arguments):
+    started = time.monotonic()
+    code, output = run([sys.executable, str(ROOT / "tools" / script), *arguments])
+    failed = int(code != 0)
+    return Outcome(script, 1 - failed, failed, time.monotonic() - started, output)
+
+
+def in_parallel(jobs):
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        futures = [pool.submit(*job) for job in jobs]
+        for future in concurrent.futures.as_completed(futures):
+            yield future.result()
+
+
+def steps(presets):
+    """All outcomes, builds one after the other (each uses every core), programs side by side."""
+    yield source_check("check_layers.py")
+    yield source_check("check_style.py")
+    for preset in presets:
+        targets = ["tests", "replays"] + (["gyre"] if preset == "release" else [])
+        built = build(preset, targets)
+        yield built
+        if built.failed:
+            continue
+        folder = ROOT / "build" / preset
+        names = (folder / "tests.txt").read_text().split()
+        jobs = [(test_program, preset, pathlib.Path(name)) for name in names]
+        if preset in ("asan", "dev"):
+            jobs += [(replay, preset, program) for program in sorted(folder.glob("fuzz/*_replay"))]
+        yield from in_parallel(jobs)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the ordinary debug build only")
+    presets = ["dev"] if parser.parse_args().quick else ["release", "dev", "asan", "tsan"]
+
+    outcomes = []
+    for outcome in steps(presets):
+        outcomes.append(outcome)
+        print(f"{'ok  ' if not outcome.failed else 'FAIL'} {outcome.seconds:7.1f}s  {outcome.name}"
+              f"  ({outcome.passed} passed, {outcome.failed} failed)", flush=True)
+        if outcome.failed:
+            print(outcome.output[-20_000:], flush=True)
+    passed = sum(outcome.passed for outcome in outcomes)
+    failed = sum(outcome.failed for outcome in outcomes)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
