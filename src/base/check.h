@@ -4,17 +4,17 @@
 
 namespace gyre {
 
-// Prints the place and ends the process. For our own mistakes only: nothing that the environment does (network, peers,
-// configuration) may reach it.
+// Prints the place and ends the process. For our own mistakes only: nothing that the environment
+// does (network, peers, configuration) may reach it.
 [[noreturn]] void check_failed(const char* condition, std::source_location where);
 
 }  // namespace gyre
 
 // In all builds: where going on would corrupt state or show one user's data to another.
-#define GYRE_CHECK(condition)                                                             \
-  do {                                                                                    \
-    if (!(condition)) [[unlikely]]                                                        \
-      ::gyre::check_failed(#condition, std::source_location::current());                  \
+#define GYRE_CHECK(condition)                                            \
+  do {                                                                   \
+    if (!(condition)) [[unlikely]]                                       \
+      ::gyre::check_failed(#condition, std::source_location::current()); \
   } while (false)
 
 // In debug builds only.

@@ -7,13 +7,14 @@
 
 namespace gyre {
 
-// One encoded message, made once and queued by reference at every connection that it goes to. Lives on one shard, hence
-// the plain count. In memory it is [kHeaderRoom bytes][message][newline]: a WebSocket header can stand directly in
-// front of the message, and several JSON messages can be joined by their newlines, without copying (section 5 of
-// docs/architecture.md).
+// One encoded message, made once and queued by reference at every connection that it goes to. Lives
+// on one shard, hence the plain count. In memory it is [kHeaderRoom bytes][message][newline]: a
+// WebSocket header can stand directly in front of the message, and several JSON messages can be
+// joined by their newlines, without copying (section 5 of docs/architecture.md).
 class Frame : public LocalCounted {
  public:
-  static constexpr uint32_t kHeaderRoom = 10;  // the longest header of a server's frame (RFC 6455, 5.2)
+  static constexpr uint32_t kHeaderRoom =
+      10;  // the longest header of a server's frame (RFC 6455, 5.2)
 
   static Ref<Frame> make(std::string_view message);
   static Ref<Frame> make_uninitialized(uint32_t size);

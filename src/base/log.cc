@@ -14,7 +14,9 @@ void install(std::shared_ptr<Sink> new_sink, Level new_threshold) {
   current_threshold.store(new_threshold, std::memory_order_relaxed);
 }
 
-Level threshold() { return current_threshold.load(std::memory_order_relaxed); }
+Level threshold() {
+  return current_threshold.load(std::memory_order_relaxed);
+}
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (sink) sink->write(level, message, fields);

@@ -29,8 +29,8 @@ struct Field {
   bool is_bare = false;  // a number or truth value: no quotes in JSON
 };
 
-// Where log lines go. Thread-safe. The process has one, given to `install` by app before the shards start; without one
-// nothing is written. Lines never block a shard: the sink queues them.
+// Where log lines go. Thread-safe. The process has one, given to `install` by app before the shards
+// start; without one nothing is written. Lines never block a shard: the sink queues them.
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -40,7 +40,9 @@ class Sink {
 
 void install(std::shared_ptr<Sink> sink, Level threshold);
 Level threshold();
-inline bool enabled(Level level) { return level >= threshold(); }
+inline bool enabled(Level level) {
+  return level >= threshold();
+}
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) {

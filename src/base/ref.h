@@ -7,8 +7,9 @@
 
 namespace gyre {
 
-// Base classes for objects that count their references themselves. Shared means immutable: after the first copy of a
-// Ref nobody writes to the object. `LocalCounted` objects never leave their shard; `SharedCounted` ones may.
+// Base classes for objects that count their references themselves. Shared means immutable: after
+// the first copy of a Ref nobody writes to the object. `LocalCounted` objects never leave their
+// shard; `SharedCounted` ones may.
 class LocalCounted {
  public:
   void retain() const { ++references_; }
@@ -34,7 +35,8 @@ class SharedCounted {
   mutable std::atomic<uint32_t> references_{0};
 };
 
-// How the last reference ends an object; types with their own allocation specialise it by a static `destroy`.
+// How the last reference ends an object; types with their own allocation specialise it by a static
+// `destroy`.
 template <class T>
 void destroy_counted(T* object) {
   if constexpr (requires { T::destroy(object); }) {

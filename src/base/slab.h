@@ -14,8 +14,9 @@
 
 namespace gyre {
 
-// Fixed-size objects in chunks mapped from the system, addressed by a 32-bit slot. Objects never move. A new object
-// takes the lowest free slot, so that after a burst the high chunks run empty and go back to the system. For one shard.
+// Fixed-size objects in chunks mapped from the system, addressed by a 32-bit slot. Objects never
+// move. A new object takes the lowest free slot, so that after a burst the high chunks run empty
+// and go back to the system. For one shard.
 template <class T>
 class Slab {
  public:
@@ -80,7 +81,8 @@ class Slab {
   void for_each(Visit visit) {
     for (size_t i = 0; i < used_.size(); ++i) {
       for (uint64_t word = used_[i]; word != 0; word &= word - 1) {
-        const auto slot = static_cast<uint32_t>(i * 64) + static_cast<uint32_t>(std::countr_zero(word));
+        const auto slot =
+            static_cast<uint32_t>(i * 64) + static_cast<uint32_t>(std::countr_zero(word));
         visit(slot, *address(slot));
       }
     }

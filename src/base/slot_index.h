@@ -8,11 +8,13 @@
 
 namespace gyre {
 
-// A hash index that stores only 4-byte slots of a slab; the keys stay inside the objects, so each name is kept once.
-// Linear hashing (Litwin 1980): it grows by one bucket per insertion instead of in one stroke, since rehashing a
-// million keys would stop the shard. Collisions chain through a link inside each object.
+// A hash index that stores only 4-byte slots of a slab; the keys stay inside the objects, so each
+// name is kept once. Linear hashing (Litwin 1980): it grows by one bucket per insertion instead of
+// in one stroke, since rehashing a million keys would stop the shard. Collisions chain through a
+// link inside each object.
 //
-// `Access` gives, for a slot: `uint64_t hash(slot)`, `bool equals(slot, key)` and `uint32_t& link(slot)`.
+// `Access` gives, for a slot: `uint64_t hash(slot)`, `bool equals(slot, key)` and `uint32_t&
+// link(slot)`.
 template <class Access>
 class SlotIndex {
  public:

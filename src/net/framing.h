@@ -10,8 +10,8 @@
 
 namespace gyre::net {
 
-// What stands around the frames of a connection on the wire. Decided when they are written, not when they are queued,
-// so that one frame serves every subscriber.
+// What stands around the frames of a connection on the wire. Decided when they are written, not
+// when they are queued, so that one frame serves every subscriber.
 enum class Framing : uint8_t {
   raw,               // the bytes as they are: HTTP
   websocket_text,    // JSON: WebSocket text messages, joined by newlines

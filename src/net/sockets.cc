@@ -9,21 +9,28 @@ namespace gyre::net {
 
 namespace {
 // Listeners' tokens have the generation 0, which no connection has.
-constexpr os::Token listener_token(size_t index) { return index; }
-constexpr uint32_t slot_of(os::Token token) { return static_cast<uint32_t>(token); }
-constexpr uint32_t generation_of(os::Token token) { return static_cast<uint32_t>(token >> 32); }
+constexpr os::Token listener_token(size_t index) {
+  return index;
+}
+constexpr uint32_t slot_of(os::Token token) {
+  return static_cast<uint32_t>(token);
+}
+constexpr uint32_t generation_of(os::Token token) {
+  return static_cast<uint32_t>(token >> 32);
+}
 iovec part_of(std::string_view bytes) {
   return {.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
 }
 }  // namespace
 
-// What waits for a connection that holds more than one frame, or whose last send was cut short. On the heap only while
-// that is so.
+// What waits for a connection that holds more than one frame, or whose last send was cut short. On
+// the heap only while that is so.
 class Sockets::Queue final : public runtime::Timer {
  public:
   Queue(Sockets& sockets, uint32_t slot) : sockets_(sockets), slot_(slot) {}
 
-  // What a cut send has left over: a whole frame from an offset, or a copy of the rest of a batch. Goes out unframed.
+  // What a cut send has left over: a whole frame from an offset, or a copy of the rest of a batch.
+  // Goes out unframed.
   FrameRef rest;
   size_t rest_offset = 0;
   std::deque<FrameRef> frames;
@@ -100,7 +107,8 @@ void Sockets::on_connection(os::Token listener, os::Descriptor socket) {
 }
 
 void Sockets::on_bytes(os::Token socket, std::span<char> bytes) {
-  // A connection that is on its way out is not listened to any more, except by its handler (a closing handshake).
+  // A connection that is on its way out is not listened to any more, except by its handler (a
+  // closing handshake).
   if (Outlet* outlet = resolve(socket); outlet && !(outlet->flags & kEnded)) {
     outlet->handler->on_bytes(bytes);
   }
@@ -222,7 +230,8 @@ Sockets::Queue* Sockets::queue_of(const Outlet& outlet) {
 Sockets::Queue& Sockets::make_queue(Outlet& outlet, uint32_t slot) {
   if (Queue* queue = queue_of(outlet)) return *queue;
   auto* queue = new Queue(*this, slot);
-  if (outlet.pending) queue->frames.push_back(FrameRef::adopt(reinterpret_cast<Frame*>(outlet.pending)));
+  if (outlet.pending)
+    queue->frames.push_back(FrameRef::adopt(reinterpret_cast<Frame*>(outlet.pending)));
   outlet.pending = reinterpret_cast<uintptr_t>(queue) | 1;
   return *queue;
 }
@@ -390,9 +399,11 @@ bool Sockets::flush_queue(uint32_t slot, Outlet& outlet) {
         shard_.kernel().send(outlet.socket, token(slot), {out.parts.data(), out.part_count});
     if (sent < 0) return false;
     if (static_cast<size_t>(sent) < out.bytes) {
-      keep_rest(queue, {out.parts.data(), out.part_count}, static_cast<size_t>(sent), out.frame_count);
+      keep_rest(queue, {out.parts.data(), out.part_count}, static_cast<size_t>(sent),
+                out.frame_count);
       outlet.queued_bytes = 0;
-      if (queue.rest) outlet.queued_bytes += static_cast<uint32_t>(queue.rest->size() - queue.rest_offset);
+      if (queue.rest)
+        outlet.queued_bytes += static_cast<uint32_t>(queue.rest->size() - queue.rest_offset);
       for (const FrameRef& frame : queue.frames) outlet.queued_bytes += frame->size();
       outlet.flags |= kBlocked;
       // The deadline counts from the last progress.

@@ -15,7 +15,8 @@
 
 namespace gyre::net {
 
-// Names a connection of this shard; a handle of one that is closed resolves to nothing, not to its successor.
+// Names a connection of this shard; a handle of one that is closed resolves to nothing, not to its
+// successor.
 struct SocketHandle {
   uint32_t slot = UINT32_MAX;
   uint32_t generation = 0;
@@ -30,14 +31,15 @@ enum class EndReason : uint8_t {
   stalled,        // a write has made no progress for too long
 };
 
-// Reads from a connection: first HTTP, after an upgrade a WebSocket connection. Owned by its socket and destroyed at
-// the end of the turn in which the socket is closed or gets another handler.
+// Reads from a connection: first HTTP, after an upgrade a WebSocket connection. Owned by its socket
+// and destroyed at the end of the turn in which the socket is closed or gets another handler.
 class Handler : public runtime::Mortal {
  public:
   // Bytes arrived; they may be changed in place and kReceivePadding more are readable behind them.
   virtual void on_bytes(std::span<char> bytes) = 0;
-  // The connection is about to be useless. The handler answers by closing it now or after a last frame, in the call or
-  // later; for all reasons but peer_finished nothing more can be sent except by `abandon_output` for slow ones.
+  // The connection is about to be useless. The handler answers by closing it now or after a last
+  // frame, in the call or later; for all reasons but peer_finished nothing more can be sent except
+  // by `abandon_output` for slow ones.
   virtual void on_end(EndReason reason) = 0;
   // All output has left, after `notify_when_flushed`.
   virtual void on_flushed() {}
@@ -52,13 +54,13 @@ class Acceptor {
 };
 
 struct SocketLimits {
-  uint32_t queue_bytes_max = 1 << 20;            // client.queue_max_size
-  os::Nanos write_timeout = os::kSecond;         // websocket.write_timeout
+  uint32_t queue_bytes_max = 1 << 20;     // client.queue_max_size
+  os::Nanos write_timeout = os::kSecond;  // websocket.write_timeout
 };
 
-// All connections of one shard: their handlers and their output. Output is queued by reference and leaves at the end of
-// the turn with one system call per connection; see docs/architecture.md, sections 3 and 6. Owned by the shard's
-// assembly in app; lives as long as the shard.
+// All connections of one shard: their handlers and their output. Output is queued by reference and
+// leaves at the end of the turn with one system call per connection; see docs/architecture.md,
+// sections 3 and 6. Owned by the shard's assembly in app; lives as long as the shard.
 class Sockets final : public os::EventSink, public runtime::OutputStage {
  public:
   Sockets(runtime::Shard& shard, SocketLimits limits);
@@ -116,7 +118,8 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
  private:
   class Queue;
 
-  // The writing half of a connection and its handler. Half a cache line, since a broadcast touches one per subscriber.
+  // The writing half of a connection and its handler. Half a cache line, since a broadcast touches
+  // one per subscriber.
   struct Outlet {
     // Nothing, one frame (the common case), or a Queue (lowest bit set).
     uintptr_t pending = 0;
@@ -130,12 +133,12 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   };
   static_assert(sizeof(Outlet) == 32, "a field here costs every connection and every broadcast");
   enum Flag : uint8_t {
-    kDirty = 1,         // in one of the two lists
-    kBlocked = 2,       // the kernel has no room; on_room will come
-    kClosing = 4,       // close when flushed
-    kOverflowed = 8,    // in ended_, as slow
-    kNotify = 16,       // tell the handler when flushed
-    kEnded = 32,        // the handler has been told
+    kDirty = 1,       // in one of the two lists
+    kBlocked = 2,     // the kernel has no room; on_room will come
+    kClosing = 4,     // close when flushed
+    kOverflowed = 8,  // in ended_, as slow
+    kNotify = 16,     // tell the handler when flushed
+    kEnded = 32,      // the handler has been told
   };
 
   os::Token token(uint32_t slot) const;

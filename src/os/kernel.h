@@ -18,15 +18,18 @@ inline constexpr Nanos kMillisecond = 1'000'000;
 inline constexpr Nanos kSecond = 1'000'000'000;
 inline constexpr Nanos kForever = INT64_MAX;
 
-// A socket, by the number that its descriptor table gives it. It means something on its own shard only.
+// A socket, by the number that its descriptor table gives it. It means something on its own shard
+// only.
 using Descriptor = int32_t;
 inline constexpr Descriptor kNoDescriptor = -1;
 
-// Chosen by the caller when a socket is attached; comes back with every event. Carries a generation, so that an event
-// of a socket that is closed already can be told from one of its successor.
+// Chosen by the caller when a socket is attached; comes back with every event. Carries a
+// generation, so that an event of a socket that is closed already can be told from one of its
+// successor.
 using Token = uint64_t;
 
-// Every receive buffer has this many readable bytes behind the received ones, for parsers that look ahead.
+// Every receive buffer has this many readable bytes behind the received ones, for parsers that look
+// ahead.
 inline constexpr size_t kReceivePadding = 64;
 
 struct ListenOptions {
@@ -39,12 +42,13 @@ struct ListenOptions {
 class EventSink {
  public:
   virtual ~EventSink() = default;
-  // The socket that a token still stands for, kNoDescriptor if it is closed. Asked before its event is looked into: the
-  // number may belong to another connection by now.
+  // The socket that a token still stands for, kNoDescriptor if it is closed. Asked before its event
+  // is looked into: the number may belong to another connection by now.
   virtual Descriptor descriptor(Token socket) const = 0;
   // A new connection at a listener. The sink attaches or closes it.
   virtual void on_connection(Token listener, Descriptor socket) = 0;
-  // Bytes arrived. They may be changed in place and are gone after the call; kReceivePadding more are readable.
+  // Bytes arrived. They may be changed in place and are gone after the call; kReceivePadding more
+  // are readable.
   virtual void on_bytes(Token socket, std::span<char> bytes) = 0;
   // Nothing will arrive any more: the peer has finished, or (broken) the connection is gone.
   virtual void on_end(Token socket, bool broken) = 0;
@@ -52,9 +56,9 @@ class EventSink {
   virtual void on_room(Token socket) = 0;
 };
 
-// The one door to the outside: sockets, time, randomness and wake-ups of one shard. Production has LinuxKernel, tests
-// have the simulated one. All methods belong to whoever holds the shard's baton, except `wait`, which its thread calls
-// without it, and `wake`, which anybody may call.
+// The one door to the outside: sockets, time, randomness and wake-ups of one shard. Production has
+// LinuxKernel, tests have the simulated one. All methods belong to whoever holds the shard's baton,
+// except `wait`, which its thread calls without it, and `wake`, which anybody may call.
 class Kernel {
  public:
   virtual ~Kernel() = default;
@@ -68,11 +72,12 @@ class Kernel {
   virtual uint16_t local_port(Descriptor socket) = 0;
   // Reports events of a connection from now on. Fails when the system has no room to watch it.
   virtual Result<void> attach(Descriptor socket, Token token) = 0;
-  // Reading stops, and goes on, for backpressure. Events other than on_bytes are reported all the same.
+  // Reading stops, and goes on, for backpressure. Events other than on_bytes are reported all the
+  // same.
   virtual void pause(Descriptor socket, Token token) = 0;
   virtual void resume(Descriptor socket, Token token) = 0;
-  // Sends what the system takes at once and returns its size. Less than asked for means that on_room follows; -1 means
-  // that the connection is broken.
+  // Sends what the system takes at once and returns its size. Less than asked for means that
+  // on_room follows; -1 means that the connection is broken.
   virtual ptrdiff_t send(Descriptor socket, Token token, std::span<const iovec> parts) = 0;
   // No more bytes from us; the peer sees the end of the stream.
   virtual void finish(Descriptor socket) = 0;
@@ -82,7 +87,8 @@ class Kernel {
 
   // Sleeps until something happened, `wake` was called or the deadline (monotonic) is reached.
   virtual void wait(Nanos deadline) = 0;
-  // Reports what `wait` found. Bytes are received into `buffer`, whose last kReceivePadding bytes stay unused.
+  // Reports what `wait` found. Bytes are received into `buffer`, whose last kReceivePadding bytes
+  // stay unused.
   virtual void dispatch(EventSink& sink, std::span<char> buffer) = 0;
   // Ends the current or the next `wait`. From any thread.
   virtual void wake() = 0;

@@ -25,7 +25,8 @@ namespace {
 
 enum Interest : uint8_t { kReading = 1, kWaitingForRoom = 2 };
 
-// Unsent bytes beyond this stay with us, where they are shared and counted, instead of in the kernel.
+// Unsent bytes beyond this stay with us, where they are shared and counted, instead of in the
+// kernel.
 constexpr int kUnsentLow = 16 * 1024;
 
 Error last_error(Errc code, std::string_view what) {
@@ -99,8 +100,12 @@ Result<void> LinuxKernel::open() {
   return {};
 }
 
-Nanos LinuxKernel::monotonic() { return read_clock(CLOCK_MONOTONIC); }
-Nanos LinuxKernel::wall() { return read_clock(CLOCK_REALTIME); }
+Nanos LinuxKernel::monotonic() {
+  return read_clock(CLOCK_MONOTONIC);
+}
+Nanos LinuxKernel::wall() {
+  return read_clock(CLOCK_REALTIME);
+}
 
 void LinuxKernel::random(void* bytes, size_t count) {
   auto* out = static_cast<char*>(bytes);
@@ -169,7 +174,8 @@ std::string LinuxKernel::peer_address(Descriptor socket) {
 
 uint8_t& LinuxKernel::interest(Descriptor socket) {
   const auto index = static_cast<size_t>(socket);
-  if (index >= interest_.size()) interest_.resize(std::max<size_t>(index + 1, interest_.size() * 5 / 4));
+  if (index >= interest_.size())
+    interest_.resize(std::max<size_t>(index + 1, interest_.size() * 5 / 4));
   return interest_[index];
 }
 
@@ -224,7 +230,9 @@ ptrdiff_t LinuxKernel::send(Descriptor socket, Token token, std::span<const iove
   return sent;
 }
 
-void LinuxKernel::finish(Descriptor socket) { ::shutdown(socket, SHUT_WR); }
+void LinuxKernel::finish(Descriptor socket) {
+  ::shutdown(socket, SHUT_WR);
+}
 
 void LinuxKernel::close(Descriptor socket) {
   std::erase_if(listeners_, [socket](const auto& listener) { return listener.second == socket; });
@@ -237,8 +245,8 @@ void LinuxKernel::wait(Nanos deadline) {
     timeout = 0;
   } else if (deadline != kForever) {
     const Nanos left = std::max<Nanos>(deadline - monotonic(), 0);
-    timeout = static_cast<int>(
-        std::min<Nanos>((left + kMillisecond - 1) / kMillisecond, 1'000'000'000));
+    timeout =
+        static_cast<int>(std::min<Nanos>((left + kMillisecond - 1) / kMillisecond, 1'000'000'000));
   }
   ready_ = std::max(epoll_wait(epoll_, events_.data(), kEvents, timeout), 0);
 }
@@ -251,8 +259,8 @@ void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {
       static_cast<void>(!::read(wake_, &count, sizeof(count)));
       continue;
     }
-    const auto listener = std::ranges::find(listeners_, event.data.u64,
-                                            &std::pair<Token, Descriptor>::first);
+    const auto listener =
+        std::ranges::find(listeners_, event.data.u64, &std::pair<Token, Descriptor>::first);
     if (listener != listeners_.end()) {
       accept_some(sink, listener->second, event.data.u64);
     } else {
@@ -300,7 +308,8 @@ void LinuxKernel::receive(EventSink& sink, const epoll_event& event, std::span<c
     if (got > 0) {
       sink.on_bytes(token, buffer.first(static_cast<size_t>(got)));
     } else if (got == 0) {
-      // Level-triggered: without this the end would be reported in every turn until the socket is closed.
+      // Level-triggered: without this the end would be reported in every turn until the socket is
+      // closed.
       set_interest(socket, token, interest(socket) & ~kReading);
       sink.on_end(token, false);
     } else if (errno != EAGAIN && errno != EINTR) {

@@ -10,9 +10,9 @@
 
 namespace gyre::os {
 
-// The kernel of a real shard: an epoll set, level-triggered. Made before the shard's thread runs, since its wake-up
-// descriptor must exist in every descriptor table; `open` is called on the thread, after it has left the shared table
-// if it does.
+// The kernel of a real shard: an epoll set, level-triggered. Made before the shard's thread runs,
+// since its wake-up descriptor must exist in every descriptor table; `open` is called on the
+// thread, after it has left the shared table if it does.
 class LinuxKernel final : public Kernel {
  public:
   static Result<std::unique_ptr<LinuxKernel>> create();
@@ -50,8 +50,8 @@ class LinuxKernel final : public Kernel {
 
   Descriptor wake_;
   Descriptor epoll_ = kNoDescriptor;
-  // Kept open to be given up for a moment when descriptors run out: the connection can be accepted and closed then,
-  // instead of waiting in the backlog without an answer.
+  // Kept open to be given up for a moment when descriptors run out: the connection can be accepted
+  // and closed then, instead of waiting in the backlog without an answer.
   Descriptor reserve_ = kNoDescriptor;
   int ready_ = 0;
   std::array<epoll_event, kEvents> events_;
@@ -59,8 +59,8 @@ class LinuxKernel final : public Kernel {
   std::vector<std::pair<Token, Descriptor>> listeners_;
 };
 
-// Leaves the process's shared descriptor table (CLONE_FILES): the calling thread can hold RLIMIT_NOFILE sockets of its
-// own. Descriptors opened before stay valid under their numbers.
+// Leaves the process's shared descriptor table (CLONE_FILES): the calling thread can hold
+// RLIMIT_NOFILE sockets of its own. Descriptors opened before stay valid under their numbers.
 Result<void> use_own_descriptor_table();
 
 // How many cores this process may use: affinity and cgroup quota, at least 1.

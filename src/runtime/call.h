@@ -8,7 +8,8 @@
 
 namespace gyre::runtime {
 
-// A piece of work for another shard, on the heap, which deletes itself. `work` is called there, on its turn.
+// A piece of work for another shard, on the heap, which deletes itself. `work` is called there, on
+// its turn.
 template <class Work>
 class Errand final : public Message {
  public:
@@ -23,8 +24,9 @@ class Errand final : public Message {
   Work work_;
 };
 
-// Runs `work` on `to`: at once when that is the current shard, else in its mailbox's order. For the named methods that
-// make up the conversations between shards (docs/architecture.md, section 4), not for feature code.
+// Runs `work` on `to`: at once when that is the current shard, else in its mailbox's order. For the
+// named methods that make up the conversations between shards (docs/architecture.md, section 4),
+// not for feature code.
 template <class Work>
 void send_errand(Shard& to, Work work) {
   Shard* from = Shard::current();
@@ -40,8 +42,9 @@ void send_errand(Shard& to, Work work) {
   }
 }
 
-// An awaitable that runs a coroutine on another shard and resumes the caller on its own, at the reply's place in the
-// mailbox. `make` is called on `to` and returns Task<T>. Both ends the same: the task is simply run.
+// An awaitable that runs a coroutine on another shard and resumes the caller on its own, at the
+// reply's place in the mailbox. `make` is called on `to` and returns Task<T>. Both ends the same:
+// the task is simply run.
 template <class Make>
 class Call {
   using TaskType = std::invoke_result_t<Make>;
@@ -91,8 +94,8 @@ class Call {
   Reply reply_;
 };
 
-// co_await call(shard, [=] { return home_task(...); }): see Call. The lambda may capture, since it is no coroutine
-// itself and lives in the caller's frame until the reply.
+// co_await call(shard, [=] { return home_task(...); }): see Call. The lambda may capture, since it
+// is no coroutine itself and lives in the caller's frame until the reply.
 template <class Make>
 std::invoke_result_t<Make> call(Shard& to, Make make) {
   if (Shard::current() == &to) co_return co_await make();

@@ -7,7 +7,8 @@
 
 namespace gyre::runtime {
 
-// A chain of messages for one destination, in order, collected during a turn. Belongs to the sending shard.
+// A chain of messages for one destination, in order, collected during a turn. Belongs to the
+// sending shard.
 class Outbox {
  public:
   bool is_empty() const { return newest_ == nullptr; }
@@ -24,8 +25,9 @@ class Outbox {
   Message* oldest_ = nullptr;
 };
 
-// The only way into a shard from another thread: a lock-free stack of messages that its owner takes whole and turns
-// over. Many producers, one consumer (whoever holds the shard's baton). First in, first out for each producer.
+// The only way into a shard from another thread: a lock-free stack of messages that its owner takes
+// whole and turns over. Many producers, one consumer (whoever holds the shard's baton). First in,
+// first out for each producer.
 class Mailbox {
  public:
   // Something has come since the last drain. From any thread.

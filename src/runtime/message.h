@@ -4,8 +4,9 @@ namespace gyre::runtime {
 
 class Shard;
 
-// What travels between shards: an intrusive node. The receiver's turn calls `deliver` once, on the receiver, after
-// which the message belongs to itself (it may be part of a coroutine's frame, or delete itself).
+// What travels between shards: an intrusive node. The receiver's turn calls `deliver` once, on the
+// receiver, after which the message belongs to itself (it may be part of a coroutine's frame, or
+// delete itself).
 class Message {
  public:
   virtual void deliver() = 0;

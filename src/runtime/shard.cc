@@ -12,10 +12,14 @@ namespace {
 thread_local Shard* current_shard = nullptr;
 }
 
-Shard* Shard::current() { return current_shard; }
+Shard* Shard::current() {
+  return current_shard;
+}
 
 TurnScope::TurnScope(Shard& shard) : previous_(std::exchange(current_shard, &shard)) {}
-TurnScope::~TurnScope() { current_shard = previous_; }
+TurnScope::~TurnScope() {
+  current_shard = previous_;
+}
 
 Shard::Shard(ShardId id, os::Kernel& kernel, ShardSet& set)
     : id_(id),
@@ -108,7 +112,8 @@ void Shard::nudge(std::vector<Shard*>& addressees) {
     if (baton_.load(std::memory_order_seq_cst) == Baton::free) kernel_.wake();
     return;
   }
-  // A held baton means a turn is running, whose holder looks into the mailbox after putting it down.
+  // A held baton means a turn is running, whose holder looks into the mailbox after putting it
+  // down.
   while (mailbox_.has_arrivals() && try_take_baton()) {
     lent_turn(addressees);
     const bool wake = has_work() || timers_.next_due() < asleep_until_;

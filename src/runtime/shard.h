@@ -25,7 +25,8 @@ struct ShardId {
 // All shards of a node, in order. Shared by them; fixed once the first of them runs.
 struct ShardSet {
   std::vector<Shard*> shards;
-  // Whether a sleeping shard may be run by whoever posts to it. Off when shards have descriptor tables of their own.
+  // Whether a sleeping shard may be run by whoever posts to it. Off when shards have descriptor
+  // tables of their own.
   bool lends = true;
   // The simulation decides by its seed instead, per post.
   std::function<bool()> lend_choice;
@@ -52,9 +53,10 @@ class Mortal {
   virtual ~Mortal() = default;
 };
 
-// One thread's world: event loop, timers, tasks, mailbox. A small single-threaded server; everything that it owns is
-// touched only by the holder of its baton, which is its own thread during a turn, or another shard that runs a turn on
-// behalf of a sleeping one (docs/architecture.md, section 4). Owned by app (or a test), lives as long as the process.
+// One thread's world: event loop, timers, tasks, mailbox. A small single-threaded server;
+// everything that it owns is touched only by the holder of its baton, which is its own thread
+// during a turn, or another shard that runs a turn on behalf of a sleeping one
+// (docs/architecture.md, section 4). Owned by app (or a test), lives as long as the process.
 class Shard {
  public:
   Shard(ShardId id, os::Kernel& kernel, ShardSet& set);
@@ -87,7 +89,8 @@ class Shard {
   // One turn: what can be done now, sleeping at most until `deadline` when there is nothing.
   void turn(os::Nanos deadline = os::kForever);
 
-  // From a turn of this shard: the message leaves at the end of the turn, with others for the same shard.
+  // From a turn of this shard: the message leaves at the end of the turn, with others for the same
+  // shard.
   void send(Shard& to, Message& message);
   // From a thread that is no shard ("guest"), or before shards run: at once.
   void post(Message& message);
@@ -108,7 +111,8 @@ class Shard {
   static constexpr size_t kReceiveBuffer = 256 * 1024;
 
   static constexpr int kRoundsPerTurn = 4;
-  // Beyond this many sends the owner is worth waking: parallel work outweighs the price of the wake-up.
+  // Beyond this many sends the owner is worth waking: parallel work outweighs the price of the
+  // wake-up.
   static constexpr size_t kLentSends = 256;
 
   enum class Baton : uint32_t { free, held };
@@ -143,7 +147,8 @@ class Shard {
   std::vector<std::unique_ptr<Mortal>> graveyard_;
   std::unique_ptr<char[]> buffer_;
   bool output_left_ = false;
-  // Until when the thread means to sleep. Written before the baton is put down, so a lender sees it.
+  // Until when the thread means to sleep. Written before the baton is put down, so a lender sees
+  // it.
   os::Nanos asleep_until_ = 0;
 
   alignas(64) Mailbox mailbox_;
@@ -151,8 +156,8 @@ class Shard {
   std::atomic<bool> stopping_{false};
 };
 
-// Makes `shard` the current one of this thread for a while: what runs inside is part of its turn. Used by turns
-// themselves, and by app and tests to set a shard up before it runs.
+// Makes `shard` the current one of this thread for a while: what runs inside is part of its turn.
+// Used by turns themselves, and by app and tests to set a shard up before it runs.
 class TurnScope {
  public:
   explicit TurnScope(Shard& shard);

@@ -5,8 +5,9 @@
 
 namespace gyre::runtime {
 
-// Base of types that must stay on the shard that made them. In debug builds it remembers that shard and
-// `check_shard()` verifies that a turn of it is running: the class of bug that shared-nothing invites.
+// Base of types that must stay on the shard that made them. In debug builds it remembers that shard
+// and `check_shard()` verifies that a turn of it is running: the class of bug that shared-nothing
+// invites.
 class ShardBound {
  public:
 #ifdef NDEBUG

@@ -51,9 +51,10 @@ struct TaskPromise<void> : TaskPromiseBase {
 
 }  // namespace detail
 
-// A lazy coroutine with a single owner: it starts when it is awaited (or given to spawn) and resumes its awaiter when
-// it ends. It runs on the shard that started it. Take arguments by value; never make a capturing lambda a coroutine,
-// since its captures live in the lambda object and not in the coroutine.
+// A lazy coroutine with a single owner: it starts when it is awaited (or given to spawn) and
+// resumes its awaiter when it ends. It runs on the shard that started it. Take arguments by value;
+// never make a capturing lambda a coroutine, since its captures live in the lambda object and not
+// in the coroutine.
 template <class T = void>
 class [[nodiscard]] Task {
  public:
@@ -108,7 +109,8 @@ struct Detached {
 };
 }  // namespace detail
 
-// Counts the detached tasks of one owner, so that a test, or a shutdown, can tell that none is left.
+// Counts the detached tasks of one owner, so that a test, or a shutdown, can tell that none is
+// left.
 class TaskScope {
  public:
   TaskScope() = default;

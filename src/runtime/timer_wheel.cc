@@ -11,7 +11,9 @@ namespace {
 constexpr uint32_t kNearBits = 8;
 constexpr uint32_t kFarBits = 6;
 // How many ticks the levels up to and including `level` cover; level -1 is the near one.
-constexpr uint64_t span_of(int level) { return 1ull << (kNearBits + kFarBits * (level + 1)); }
+constexpr uint64_t span_of(int level) {
+  return 1ull << (kNearBits + kFarBits * (level + 1));
+}
 }  // namespace
 
 void Timer::cancel() {
@@ -75,8 +77,8 @@ void TimerWheel::unfold(Slot& slot) {
 }
 
 void TimerWheel::fire(Slot& slot) {
-  // One at a time from the front: a handler may cancel its neighbours. Due timers only: on_timer cannot arm into this
-  // slot, since a new timer is at least a tick away.
+  // One at a time from the front: a handler may cancel its neighbours. Due timers only: on_timer
+  // cannot arm into this slot, since a new timer is at least a tick away.
   while (!slot.is_empty()) {
     Timer& timer = *slot.next_;
     timer.cancel();

@@ -10,8 +10,8 @@ namespace gyre::runtime {
 
 class TimerWheel;
 
-// Something that wants to be called at a time. Intrusive: arming and cancelling cost a few pointers and no memory. The
-// owner embeds it; destroying an armed timer cancels it.
+// Something that wants to be called at a time. Intrusive: arming and cancelling cost a few pointers
+// and no memory. The owner embeds it; destroying an armed timer cancels it.
 class Timer {
  public:
   Timer() = default;
@@ -23,7 +23,8 @@ class Timer {
   void cancel();
 
  protected:
-  // Runs on the owner's shard, at or up to one tick after the due time. The timer is not armed any more.
+  // Runs on the owner's shard, at or up to one tick after the due time. The timer is not armed any
+  // more.
   virtual void on_timer() = 0;
 
  private:
@@ -33,8 +34,9 @@ class Timer {
   uint64_t due_tick_ = 0;
 };
 
-// A hierarchical timing wheel: one per shard, driven by its turn. Ticks of 100 ms; level 0 covers 25.6 s, each further
-// level 64 times more (Varghese and Lauck 1987). Nothing is exact below a tick; nothing fires early.
+// A hierarchical timing wheel: one per shard, driven by its turn. Ticks of 100 ms; level 0
+// covers 25.6 s, each further level 64 times more (Varghese and Lauck 1987). Nothing is exact below
+// a tick; nothing fires early.
 class TimerWheel {
  public:
   static constexpr os::Nanos kTick = 100 * os::kMillisecond;
@@ -48,7 +50,8 @@ class TimerWheel {
   void arm(Timer& timer, os::Nanos when);
   // Fires what is due.
   void advance(os::Nanos now);
-  // When `advance` has something to do next: a due timer or a level to unfold. kForever if no timer is armed.
+  // When `advance` has something to do next: a due timer or a level to unfold. kForever if no timer
+  // is armed.
   os::Nanos next_due() const;
   // How many timers are armed; walks them all, for tests.
   size_t armed() const;

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/slab.h"
+#include "base/slot_index.h"
+#include "hub/frame_variant.h"
+#include "net/sockets.h"
+#include "protocol/publication.h"
+#include "runtime/shard_bound.h"
+
+namespace gyre::hub {
+
+// Names a channel of this shard's LocalHub while it has receivers or joins in flight.
+struct ChannelSlot {
+  uint32_t value = UINT32_MAX;
+  friend bool operator==(ChannelSlot, ChannelSlot) = default;
+};
+
+// A subscriber in a channel's array: all that a delivery needs to know of it.
+struct Receiver {
+  enum Flag : uint8_t {
+    kPositioned = 1,  // wants each offset once: is not sent what is stale, is told of losses
+  };
+  uint32_t outlet = 0;  // slot in net::Sockets
+  FrameVariant variant = FrameVariant::json;
+  uint8_t flags = 0;
+  uint16_t unused = 0;
+
+  bool is_positioned() const { return flags & kPositioned; }
+};
+static_assert(sizeof(Receiver) == 8, "a fan-out to a million walks this array");
+
+// How a publication lies relative to the channel's position (docs/architecture.md).
+enum class Verdict : uint8_t { next, stale };
+
+// What the hub has to tell of its receivers. Implemented by the sessions' owner. Calls come after
+// the walk that found them, so the callee may change any channel.
+class ReceiverEvents {
+ public:
+  virtual ~ReceiverEvents() = default;
+  // The publication cannot be written in the receiver's encoding.
+  virtual void on_unencodable(uint32_t outlet) = 0;
+  // The positioned receiver has missed something; it has been taken out of the channel.
+  virtual void on_lost(ChannelSlot channel, uint32_t outlet) = 0;
+  // The receiver stands at another place of the channel's array now.
+  virtual void on_moved(ChannelSlot channel, uint32_t outlet, uint32_t index) = 0;
+  // Neither receivers nor joins are left; the slot is free after the call.
+  virtual void on_unused(std::string_view channel) = 0;
+};
+
+// Who on this shard listens to which channel. Owned by the shard's assembly; sessions add and
+// remove themselves, channel homes deliver. Never waits, never allocates per delivery and receiver.
+class LocalHub : runtime::ShardBound {
+ public:
+  LocalHub(net::Sockets& sockets, ReceiverEvents& events);
+  LocalHub(const LocalHub&) = delete;
+
+  // The channel, made if need be, with one more join in flight; ended by `release`.
+  ChannelSlot reserve(std::string_view channel);
+  void release(ChannelSlot channel);
+
+  // Live from the next delivery on. Returns the receiver's index, which `on_moved` may change.
+  uint32_t add(ChannelSlot channel, Receiver receiver);
+  void remove(ChannelSlot channel, uint32_t index);
+
+  ChannelSlot find(std::string_view channel) const;
+  std::string_view name(ChannelSlot channel) const { return channels_[channel.value].name; }
+  size_t receivers(ChannelSlot channel) const { return channels_[channel.value].receivers.size(); }
+  size_t channels() const { return channels_.size(); }
+  size_t subscriptions() const { return subscriptions_; }
+
+  // Sends the publication to the channel's receivers; returns to how many.
+  size_t deliver(std::string_view channel, const protocol::PublicationRef& publication,
+                 Verdict verdict);
+  // Takes the positioned receivers out and reports each as lost.
+  void lose(std::string_view channel);
+
+ private:
+  struct Channel {
+    Channel(std::string_view channel_name, uint64_t name_hash)
+        : name(channel_name), hash(name_hash) {}
+    std::string name;
+    uint64_t hash;
+    std::vector<Receiver> receivers;
+    uint32_t joins = 0;
+    uint32_t link = UINT32_MAX;
+  };
+  static_assert(sizeof(Channel) <= 80, "a million own channels keep one each");
+  struct Access {
+    Slab<Channel>* channels;
+    uint64_t hash(uint32_t slot) const { return (*channels)[slot].hash; }
+    bool equals(uint32_t slot, std::string_view name) const {
+      return (*channels)[slot].name == name;
+    }
+    uint32_t& link(uint32_t slot) const { return (*channels)[slot].link; }
+  };
+  // Beyond this many receivers a delivery must not delay other connections' replies.
+  static constexpr size_t kBulkReceivers = 1000;
+  static constexpr size_t kPrefetchAhead = 8;
+
+  void take_out(ChannelSlot channel, uint32_t index);
+  void drop_if_unused(ChannelSlot channel);
+
+  net::Sockets& sockets_;
+  ReceiverEvents& events_;
+  uint64_t seed_ = 0;
+  Slab<Channel> channels_;
+  SlotIndex<Access> index_;
+  size_t subscriptions_ = 0;
+  std::vector<uint32_t> noted_;  // outlets found by the current walk, told after it
+};
+
+}  // namespace gyre::hub

@@ -1,0 +1,233 @@
+#include "hub/local_hub.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+namespace gyre::hub {
+namespace {
+
+// A kernel that takes every byte at once and keeps it, by socket.
+class RecordingKernel final : public os::Kernel {
+ public:
+  os::Nanos monotonic() override { return os::kSecond; }
+  os::Nanos wall() override { return os::kSecond; }
+  void random(void* bytes, size_t count) override {
+    std::fill_n(static_cast<char*>(bytes), count, 7);
+  }
+  Result<os::Descriptor> listen(const os::ListenOptions&, os::Token token) override {
+    listener = token;
+    return 1;
+  }
+  uint16_t local_port(os::Descriptor) override { return 0; }
+  Result<void> attach(os::Descriptor, os::Token) override { return {}; }
+  void pause(os::Descriptor, os::Token) override {}
+  void resume(os::Descriptor, os::Token) override {}
+  ptrdiff_t send(os::Descriptor socket, os::Token, std::span<const iovec> parts) override {
+    ptrdiff_t size = 0;
+    ++sends;
+    for (const iovec& part : parts) {
+      sent[socket].append(static_cast<const char*>(part.iov_base), part.iov_len);
+      size += static_cast<ptrdiff_t>(part.iov_len);
+    }
+    return size;
+  }
+  void finish(os::Descriptor) override {}
+  void close(os::Descriptor) override {}
+  std::string peer_address(os::Descriptor) override { return {}; }
+  void wait(os::Nanos) override {}
+  void dispatch(os::EventSink&, std::span<char>) override {}
+  void wake() override {}
+
+  os::Token listener = 0;
+  std::map<os::Descriptor, std::string> sent;
+  int sends = 0;
+};
+
+struct NullHandler final : net::Handler {
+  void on_bytes(std::span<char>) override {}
+  void on_end(net::EndReason) override {}
+};
+
+// Accepts connections and remembers their slots.
+struct Accepted final : net::Acceptor {
+  std::unique_ptr<net::Handler> accept(net::SocketHandle socket) override {
+    sockets.push_back(socket);
+    return std::make_unique<NullHandler>();
+  }
+  std::vector<net::SocketHandle> sockets;
+};
+
+struct Recorded final : ReceiverEvents {
+  void on_unencodable(uint32_t outlet) override { unencodable.push_back(outlet); }
+  void on_lost(ChannelSlot, uint32_t outlet) override { lost.insert(outlet); }
+  void on_moved(ChannelSlot, uint32_t outlet, uint32_t index) override { places[outlet] = index; }
+  void on_unused(std::string_view channel) override { unused.emplace_back(channel); }
+
+  std::vector<uint32_t> unencodable;
+  std::set<uint32_t> lost;
+  std::map<uint32_t, uint32_t> places;
+  std::vector<std::string> unused;
+};
+
+// A shard with sockets and a hub; connection i has the descriptor 10 + i.
+class LocalHubTest : public testing::Test {
+ protected:
+  void open(size_t connections, net::Framing framing = net::Framing::websocket_text) {
+    if (listener_unset_) ASSERT_TRUE(sockets_.listen({}, accepted_));
+    listener_unset_ = false;
+    for (size_t i = 0; i < connections; ++i) {
+      sockets_.on_connection(kernel_.listener,
+                             static_cast<os::Descriptor>(10 + accepted_.sockets.size()));
+      sockets_.set_framing(accepted_.sockets.back(), framing);
+    }
+  }
+  ChannelSlot join(std::string_view channel, size_t connection, uint8_t flags = 0,
+                   FrameVariant variant = FrameVariant::json) {
+    const ChannelSlot slot = hub_.reserve(channel);
+    const uint32_t outlet = accepted_.sockets[connection].slot;
+    events_.places[outlet] = hub_.add(slot, {.outlet = outlet, .variant = variant, .flags = flags});
+    hub_.release(slot);
+    return slot;
+  }
+  static protocol::PublicationRef publication(std::string data) {
+    return make_ref<protocol::Publication>(std::move(data));
+  }
+  void flush() {
+    while (sockets_.flush()) {
+    }
+  }
+  std::string sent_to(size_t connection) {
+    return std::exchange(kernel_.sent[static_cast<os::Descriptor>(10 + connection)], {});
+  }
+
+  RecordingKernel kernel_;
+  runtime::ShardSet set_;
+  runtime::Shard shard_{{}, kernel_, set_};
+  runtime::TurnScope scope_{shard_};
+  net::Sockets sockets_{shard_, {}};
+  Accepted accepted_;
+  Recorded events_;
+  LocalHub hub_{sockets_, events_};
+  bool listener_unset_ = true;
+};
+
+TEST_F(LocalHubTest, DeliversToTheReceiversOfTheChannelOnly) {
+  open(3);
+  join("news", 0);
+  join("news", 1);
+  join("other", 2);
+  EXPECT_EQ(hub_.deliver("news", publication(R"({"i":1})"), Verdict::next), 2u);
+  EXPECT_EQ(hub_.deliver("nobody", publication("{}"), Verdict::next), 0u);
+  flush();
+  const std::string message = R"({"push":{"channel":"news","pub":{"data":{"i":1}}}})";
+  const std::string frame = std::string("\x81") + static_cast<char>(message.size()) + message;
+  EXPECT_EQ(sent_to(0), frame);
+  EXPECT_EQ(sent_to(1), frame);
+  EXPECT_EQ(sent_to(2), "");
+}
+
+TEST_F(LocalHubTest, WritesEachReceiverInItsOwnEncoding) {
+  open(1);
+  open(1, net::Framing::websocket_binary);
+  join("c", 0);
+  join("c", 1, 0, FrameVariant::protobuf);
+  hub_.deliver("c", publication("1"), Verdict::next);
+  flush();
+  EXPECT_EQ(sent_to(0), std::string("\x81\x29") + R"({"push":{"channel":"c","pub":{"data":1}}})");
+  EXPECT_EQ(sent_to(1), std::string("\x82\x0b\x0a\x22\x08\x12\x01"
+                                    "c"
+                                    "\x22\x03\x22\x01"
+                                    "1",
+                                    13));
+}
+
+TEST_F(LocalHubTest, SeveralPublicationsOfATurnLeaveInOneMessageAndOneSystemCall) {
+  open(1);
+  join("c", 0);
+  for (int i = 1; i <= 3; ++i) hub_.deliver("c", publication(std::to_string(i)), Verdict::next);
+  flush();
+  EXPECT_EQ(kernel_.sends, 1);
+  std::string payload;
+  for (int i = 1; i <= 3; ++i) {
+    payload += R"({"push":{"channel":"c","pub":{"data":)" + std::to_string(i) + "}}}" +
+               (i < 3 ? "\n" : "");
+  }
+  ASSERT_LT(payload.size(), 126u);
+  EXPECT_EQ(sent_to(0), std::string("\x81") + static_cast<char>(payload.size()) + payload);
+}
+
+TEST_F(LocalHubTest, ReportsJsonReceiversOfAPayloadThatIsNotJson) {
+  open(1);
+  open(1, net::Framing::websocket_binary);
+  join("c", 0);
+  join("c", 1, 0, FrameVariant::protobuf);
+  EXPECT_EQ(hub_.deliver("c", publication("\x01\x02"), Verdict::next), 1u);
+  EXPECT_EQ(events_.unencodable, std::vector<uint32_t>{accepted_.sockets[0].slot});
+}
+
+TEST_F(LocalHubTest, PositionedReceiversSkipWhatIsStale) {
+  open(2);
+  join("c", 0, Receiver::kPositioned);
+  join("c", 1);
+  EXPECT_EQ(hub_.deliver("c", publication("1"), Verdict::stale), 1u);
+  flush();
+  EXPECT_EQ(sent_to(0), "");
+  EXPECT_NE(sent_to(1), "");
+}
+
+TEST_F(LocalHubTest, LosingTakesThePositionedReceiversOutAndKeepsTheRest) {
+  open(5);
+  for (size_t i = 0; i < 5; ++i) join("c", i, i % 2 == 0 ? Receiver::kPositioned : 0);
+  hub_.lose("c");
+  const auto slot = [this](size_t i) { return accepted_.sockets[i].slot; };
+  EXPECT_EQ(events_.lost, (std::set{slot(0), slot(2), slot(4)}));
+  EXPECT_EQ(hub_.deliver("c", publication("1"), Verdict::next), 2u);
+  EXPECT_EQ(hub_.subscriptions(), 2u);
+}
+
+TEST_F(LocalHubTest, LosingTheLastReceiverFreesTheChannel) {
+  open(1);
+  join("c", 0, Receiver::kPositioned);
+  hub_.lose("c");
+  EXPECT_EQ(events_.unused, std::vector<std::string>{"c"});
+  EXPECT_EQ(hub_.channels(), 0u);
+}
+
+TEST_F(LocalHubTest, AChannelLivesWhileAJoinIsInFlight) {
+  open(1);
+  const ChannelSlot slot = hub_.reserve("c");
+  join("c", 0);
+  hub_.remove(slot, 0);
+  EXPECT_TRUE(events_.unused.empty());
+  hub_.release(slot);
+  EXPECT_EQ(events_.unused, std::vector<std::string>{"c"});
+}
+
+TEST_F(LocalHubTest, TellsWhoMovedWhenAReceiverLeaves) {
+  open(3);
+  const ChannelSlot slot = join("c", 0);
+  join("c", 1);
+  join("c", 2);
+  hub_.remove(slot, events_.places[accepted_.sockets[0].slot]);
+  EXPECT_EQ(events_.places[accepted_.sockets[2].slot], 0u);
+  hub_.remove(slot, events_.places[accepted_.sockets[2].slot]);
+  EXPECT_EQ(hub_.deliver("c", publication("1"), Verdict::next), 1u);
+  flush();
+  EXPECT_NE(sent_to(1), "");
+}
+
+TEST_F(LocalHubTest, AMassDeliveryLeavesBehindAPromptReply) {
+  open(1502);
+  for (size_t i = 0; i < 1500; ++i) join("big", i);
+  hub_.deliver("big", publication("1"), Verdict::next);
+  sockets_.send(accepted_.sockets[1501].slot, Frame::make("{}"));
+  EXPECT_TRUE(sockets_.flush()) << "the bulk does not fit into one turn";
+  EXPECT_EQ(sent_to(1501), std::string("\x81\x02{}"));
+  flush();
+  for (size_t i = 0; i < 1500; ++i) ASSERT_NE(sent_to(i), "") << i;
+}
+
+}  // namespace
+}  // namespace gyre::hub
