@@ -1,5 +1,5 @@
 # The habits; run.sh and test.sh are the two commands that need nothing installed.
-.PHONY: build check test run bench bench-full bench-programs fuzz format clean
+.PHONY: build check test golden run bench bench-full bench-programs fuzz format clean
 
 build:  ## the optimised binary, build/release/gyre
 	tools/install_packages.sh packages.txt
@@ -11,6 +11,9 @@ check:  ## the quick part of the tests
 
 test:  ## everything that CI runs
 	./test.sh
+
+golden: build  ## replay the recordings of the client protocol against the server
+	python3 tests/conformance/run.py golden
 
 run:  ## build and serve
 	./run.sh

@@ -80,6 +80,16 @@ def source_check(script, *arguments):
     return Outcome(script, 1 - failed, failed, time.monotonic() - started, output)
 
 
+def conformance(suite):
+    started = time.monotonic()
+    code, output = run([sys.executable, str(ROOT / "tests" / "conformance" / "run.py"), suite])
+    counts = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
+    passed, failed = (int(n) for n in counts.groups()) if counts else (0, 1)
+    if code != 0:
+        failed = max(failed, 1)
+    return Outcome(f"conformance {suite}", passed, failed, time.monotonic() - started, output)
+
+
 def in_parallel(jobs):
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         futures = [pool.submit(*job) for job in jobs]
@@ -91,6 +101,7 @@ def steps(presets):
     """All outcomes, builds one after the other (each uses every core), programs side by side."""
     yield source_check("check_layers.py")
     yield source_check("check_style.py")
+    yield conformance("replay")
     for preset in presets:
         targets = ["tests", "replays"] + (["gyre"] if preset == "release" else [])
         built = build(preset, targets)

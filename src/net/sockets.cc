@@ -327,9 +327,8 @@ bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
     return true;
   }
   Queue& queue = make_queue(outlet, slot);
-  // The frame owns the bytes until its rest is copied.
-  queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
   queue.frames.clear();
+  queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
   outlet.flags |= kBlocked;
   shard_.timers().arm(queue, shard_.now() + limits_.write_timeout);
   return true;

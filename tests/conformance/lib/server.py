@@ -1,0 +1,159 @@
+"""Starts the server under test: one process, its own port, its own folder, stopped and checked at the end."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BINARY = pathlib.Path(os.environ.get("GYRE_BINARY", ROOT / "build" / "release" / "gyre"))
+START_SECONDS = 20
+STOP_SECONDS = 20
+POLL_SECONDS = 0.01
+
+
+def free_port() -> int:
+    with contextlib.closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def merged(base: dict, over: dict) -> dict:
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+class Server:
+    """One server process. `port` stays the same over a restart."""
+
+    def __init__(self, config: dict, environment: dict | None = None):
+        self.port = free_port()
+        self.folder = tempfile.TemporaryDirectory(prefix="gyre-")
+        self.log_path = pathlib.Path(self.folder.name, "log")
+        self.environment = environment or {}
+        listen = {"http_server": {"address": "127.0.0.1", "port": self.port}}
+        defaults = {"health": {"enabled": True}, "log": {"level": "debug"}}
+        self.config = merged(merged(defaults, config), listen)
+        self.process: subprocess.Popen | None = None
+
+    def __enter__(self) -> "Server":
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def websocket_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}/connection/websocket"
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def start(self) -> None:
+        path = pathlib.Path(self.folder.name, "config.json")
+        path.write_text(json.dumps(self.config, ensure_ascii=False))
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(BINARY), "-c", str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder.name,
+                env=os.environ | self.environment,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._healthy():
+            if self.process.poll() is not None:
+                raise AssertionError(
+                    f"the server ended with {self.process.returncode} at start:\n{self.log()}"
+                )
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no health after {START_SECONDS} s:\n{self.log()}")
+            time.sleep(POLL_SECONDS)
+
+    def _healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", "/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def terminate(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> int:
+        """Asks the server to end and returns its exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.terminate()
+        try:
+            return self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"SIGTERM did not end the server:\n{self.log()}") from None
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stops what still runs; a process that crashed or does not stop cleanly fails the test."""
+        try:
+            if self.process is not None:
+                code = self.stop()
+                if code != 0:
+                    raise AssertionError(f"the server's exit code was {code}:\n{self.log()}")
+        finally:
+            self.process = None
+            self.folder.cleanup()
+
+    def request(self, method, path, body=None, headers=None):
+        """One HTTP exchange: (status, headers with lower-case names, body as text)."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+        try:
+            connection.putrequest(method, path, skip_accept_encoding=True)
+            for name, value in (headers or {}).items():
+                connection.putheader(name, value)
+            payload = None if body is None else body.encode()
+            if payload is not None:
+                connection.putheader("Content-Length", str(len(payload)))
+            connection.endheaders(payload)
+            response = connection.getresponse()
+            text = response.read().decode()
+            return response.status, {k.lower(): v for k, v in response.getheaders()}, text
+        finally:
+            connection.close()
+
+    def api(self, method: str, request: dict, key: str = "api-key") -> dict:
+        status, _, text = self.request(
+            "POST",
+            f"/api/{method}",
+            json.dumps(request),
+            {"X-API-Key": key, "Content-Type": "application/json"},
+        )
+        assert status == 200, f"/api/{method}: HTTP {status} {text}"
+        return json.loads(text)
