@@ -327,8 +327,9 @@ bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
     return true;
   }
   Queue& queue = make_queue(outlet, slot);
-  queue.frames.clear();
+  // The frame owns the bytes until its rest is copied.
   queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
+  queue.frames.clear();
   outlet.flags |= kBlocked;
   shard_.timers().arm(queue, shard_.now() + limits_.write_timeout);
   return true;

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace gyre::channel {
+
+// What a payload must be to be published (spec config.md 10.7).
+enum class DataFormat : uint8_t {
+  non_empty,    // at least one byte
+  json,         // a JSON value
+  json_object,  // a JSON object
+  binary,       // anything
+};
+
+// What a namespace says of its channels, or the configuration of channels without one; names are
+// those of the keys.
+struct ChannelOptions {
+  bool presence = false;
+
+  int32_t history_size = 0;
+  std::chrono::seconds history_ttl{0};
+  std::chrono::seconds history_meta_ttl{0};  // 0: that of all channels
+  bool force_positioning = false;
+  bool allow_positioning = false;
+  bool force_recovery = false;
+  bool allow_recovery = false;
+
+  bool allow_subscribe_for_client = false;
+  bool allow_subscribe_for_anonymous = false;
+  bool allow_publish_for_client = false;
+  bool allow_publish_for_subscriber = false;
+  bool allow_publish_for_anonymous = false;
+  bool allow_presence_for_client = false;
+  bool allow_presence_for_subscriber = false;
+  bool allow_presence_for_anonymous = false;
+  bool allow_history_for_client = false;
+  bool allow_history_for_subscriber = false;
+  bool allow_history_for_anonymous = false;
+  bool allow_user_limited_channels = false;
+
+  std::string channel_regex;  // RE2, unanchored, over what stands behind the namespace boundary
+  DataFormat publication_data_format = DataFormat::non_empty;
+
+  bool has_history() const { return history_size > 0 && history_ttl.count() > 0; }
+};
+
+}  // namespace gyre::channel

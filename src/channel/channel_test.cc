@@ -1,0 +1,172 @@
+#include <gtest/gtest.h>
+
+#include "channel/permissions.h"
+
+namespace gyre::channel {
+namespace {
+
+Namespaces make(ChannelOptions without,
+                std::vector<std::pair<std::string, ChannelOptions>> named = {}) {
+  return std::move(*Namespaces::compile({}, std::move(without), std::move(named)));
+}
+
+// The code of a refusal, 0 for none.
+uint32_t code(const Refusal& refusal) {
+  return refusal ? refusal->code : 0;
+}
+
+Resolved resolved(const Namespaces& namespaces, std::string_view channel) {
+  Resolved result;
+  EXPECT_EQ(code(resolve(namespaces, channel, result)), 0u) << channel;
+  return result;
+}
+
+TEST(ChannelName, FindsTheNamespaceBehindThePrivatePrefix) {
+  const NameRules rules;
+  struct Row {
+    std::string_view name, ns, rest;
+    bool is_private;
+  };
+  for (const Row& row : {Row{"news", "", "news", false}, Row{"chat:room", "chat", "room", false},
+                         Row{"$chat:a:b", "chat", "a:b", true}, Row{"$secret", "", "$secret", true},
+                         Row{":x", "", "x", false}, Row{"a$:b", "a$", "b", false}}) {
+    const ChannelName name = ChannelName::parse(row.name, rules);
+    EXPECT_EQ(name.namespace_name, row.ns) << row.name;
+    EXPECT_EQ(name.rest, row.rest) << row.name;
+    EXPECT_EQ(name.is_private, row.is_private) << row.name;
+  }
+}
+
+TEST(ChannelName, TheUserListStandsBehindTheLastBoundary) {
+  const NameRules rules;
+  EXPECT_TRUE(lists_user("dialog#42,43", "43", rules));
+  EXPECT_FALSE(lists_user("dialog#42,43", "4", rules));
+  EXPECT_FALSE(lists_user("a#42#43", "42", rules));
+  EXPECT_TRUE(lists_user("x#", "", rules));
+  EXPECT_FALSE(lists_user("x", "", rules));
+}
+
+TEST(Namespaces, AnUnknownNamespaceIsAnUnknownChannel) {
+  const Namespaces namespaces = make({}, {{"chat", {}}});
+  Resolved result;
+  EXPECT_EQ(code(resolve(namespaces, "nope:x", result)), 102u);
+  EXPECT_EQ(code(resolve(namespaces, "chat:x", result)), 0u);
+  EXPECT_EQ(result.ns->name(), "chat");
+}
+
+TEST(Namespaces, NamesAreAsciiUnlessARegexDecides) {
+  ChannelOptions digits;
+  digits.channel_regex = "^[0-9é]+$";
+  const Namespaces namespaces = make({}, {{"n", digits}});
+  Resolved result;
+  EXPECT_EQ(code(resolve(namespaces, "caf\xc3\xa9", result)), 107u);
+  EXPECT_EQ(code(resolve(namespaces, "n:12", result)), 0u);
+  EXPECT_EQ(code(resolve(namespaces, "n:\xc3\xa9", result)), 0u);
+  EXPECT_EQ(code(resolve(namespaces, "n:x", result)), 107u);
+}
+
+TEST(Namespaces, ABrokenRegexOrANameTwiceIsRefused) {
+  ChannelOptions broken;
+  broken.channel_regex = "(";
+  EXPECT_FALSE(Namespaces::compile({}, broken, {}));
+  EXPECT_FALSE(Namespaces::compile({}, {}, {{"a", {}}, {"a", {}}}));
+}
+
+TEST(Permissions, SubscribeIsDeniedByDefault) {
+  const Namespaces namespaces = make({});
+  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "a"), {.user = "42"}, {})), 103u);
+  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "a"), {.user = "42", .is_insecure = true}, {})),
+            0u);
+}
+
+TEST(Permissions, TheAnonymousOptionWidensTheOneForClients) {
+  ChannelOptions only_anonymous;
+  only_anonymous.allow_subscribe_for_anonymous = true;
+  EXPECT_EQ(code(may_subscribe(resolved(make(only_anonymous), "a"), {}, {})), 103u);
+  ChannelOptions clients;
+  clients.allow_subscribe_for_client = true;
+  EXPECT_EQ(code(may_subscribe(resolved(make(clients), "a"), {}, {})), 103u);
+  EXPECT_EQ(code(may_subscribe(resolved(make(clients), "a"), {.user = "1"}, {})), 0u);
+  clients.allow_subscribe_for_anonymous = true;
+  EXPECT_EQ(code(may_subscribe(resolved(make(clients), "a"), {}, {})), 0u);
+}
+
+TEST(Permissions, PrivateChannelsNeedATokenEvenWhenInsecure) {
+  ChannelOptions open;
+  open.allow_subscribe_for_client = true;
+  const Namespaces namespaces = make(open);
+  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "$a"), {.user = "1", .is_insecure = true}, {})),
+            103u);
+}
+
+TEST(Permissions, UserLimitedChannelsBelongToTheirUsers) {
+  ChannelOptions limited;
+  limited.allow_user_limited_channels = true;
+  limited.allow_subscribe_for_client = true;
+  const Namespaces namespaces = make(limited);
+  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "d#1,2"), {.user = "2"}, {})), 0u);
+  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "d#1,2"), {.user = "3"}, {})), 103u);
+  // Without the option the boundary means nothing.
+  limited.allow_user_limited_channels = false;
+  EXPECT_EQ(code(may_subscribe(resolved(make(limited), "d#1,2"), {.user = "3"}, {})), 0u);
+}
+
+TEST(Permissions, WishesThatCouldNotBeSubscribedToAreDropped) {
+  ChannelOptions options;
+  options.allow_subscribe_for_client = true;
+  options.allow_user_limited_channels = true;
+  options.allow_subscribe_for_anonymous = true;
+  const Namespaces namespaces = make(options);
+  EXPECT_TRUE(may_be_wished(namespaces, "a", {.user = "1"}));
+  EXPECT_TRUE(may_be_wished(namespaces, "d#1", {.user = "1"}));
+  EXPECT_FALSE(may_be_wished(namespaces, "d#", {}));
+  EXPECT_FALSE(may_be_wished(namespaces, "$a", {.user = "1"}));
+  EXPECT_FALSE(may_be_wished(namespaces, "nope:a", {.user = "1"}));
+}
+
+TEST(Permissions, PublishingAsASubscriberNeedsASubscription) {
+  ChannelOptions options;
+  options.allow_publish_for_subscriber = true;
+  const Namespaces namespaces = make(options);
+  EXPECT_EQ(code(may_publish(resolved(namespaces, "a"), {.user = "1"})), 103u);
+  EXPECT_EQ(code(may_publish(resolved(namespaces, "a"), {.user = "1", .is_subscribed = true})), 0u);
+  EXPECT_EQ(code(may_publish(resolved(namespaces, "a"), {.user = "", .is_subscribed = true})),
+            103u);
+}
+
+TEST(Permissions, WhatIsOffIsNotAvailableBeforeItIsDenied) {
+  const Namespaces namespaces = make({});
+  EXPECT_EQ(code(may_read_history(resolved(namespaces, "a"), {.user = "1", .is_insecure = true})),
+            108u);
+  EXPECT_EQ(code(may_see_presence(resolved(namespaces, "a"), {.user = "1"})), 108u);
+}
+
+TEST(Permissions, RecoveryIsGrantedByItsOptionOrByAccessToHistory) {
+  ChannelOptions options;
+  options.history_size = 10;
+  options.history_ttl = std::chrono::seconds(60);
+  const StreamWish both{.positioned = true, .recoverable = true};
+  const Requester who{.user = "1"};
+  EXPECT_FALSE(grant(resolved(make(options), "a"), both, who).recoverable);
+  options.allow_history_for_subscriber = true;
+  EXPECT_TRUE(grant(resolved(make(options), "a"), both, who).recoverable);
+  options.allow_history_for_subscriber = false;
+  options.allow_recovery = true;
+  EXPECT_TRUE(grant(resolved(make(options), "a"), {.recoverable = true}, who).positioned);
+  options.allow_recovery = false;
+  options.force_recovery = true;
+  EXPECT_TRUE(grant(resolved(make(options), "a"), {}, who).recoverable);
+}
+
+TEST(DataFormat, DecidesWhatMayBePublished) {
+  EXPECT_FALSE(accepts_data(DataFormat::non_empty, ""));
+  EXPECT_TRUE(accepts_data(DataFormat::non_empty, "\x01"));
+  EXPECT_TRUE(accepts_data(DataFormat::json, "[1]"));
+  EXPECT_FALSE(accepts_data(DataFormat::json, "[1"));
+  EXPECT_TRUE(accepts_data(DataFormat::json_object, " {\"a\":1}\n"));
+  EXPECT_FALSE(accepts_data(DataFormat::json_object, "[1]"));
+  EXPECT_TRUE(accepts_data(DataFormat::binary, ""));
+}
+
+}  // namespace
+}  // namespace gyre::channel

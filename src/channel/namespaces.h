@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "channel/channel_name.h"
+#include "channel/channel_options.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace gyre::channel {
+
+// One namespace, ready for use.
+class Namespace {
+ public:
+  static Result<Namespace> compile(std::string name, ChannelOptions options);
+  ~Namespace();
+  Namespace(Namespace&&) noexcept;
+
+  const std::string& name() const { return name_; }
+  const ChannelOptions& options() const { return options_; }
+  // Whether clients may use the name: it matches channel_regex, or is ASCII if there is none (spec
+  // config.md 10.1).
+  bool allows_name(const ChannelName& name) const;
+
+ private:
+  Namespace(std::string name, ChannelOptions options, std::unique_ptr<re2::RE2> regex);
+  std::string name_;
+  ChannelOptions options_;
+  std::unique_ptr<re2::RE2> regex_;
+};
+
+// All namespaces of a configuration: an immutable snapshot, read from every shard. Long-lived
+// objects keep channel names and ask again, never pointers into a snapshot.
+class Namespaces {
+ public:
+  // `without_namespace` serves channels whose namespace name is empty. Names must be unique.
+  static Result<Namespaces> compile(NameRules rules, ChannelOptions without_namespace,
+                                    std::vector<std::pair<std::string, ChannelOptions>> named);
+
+  const NameRules& rules() const { return rules_; }
+  ChannelName parse(std::string_view channel) const { return ChannelName::parse(channel, rules_); }
+  // Null if the name's namespace is not configured.
+  const Namespace* find(const ChannelName& name) const;
+
+ private:
+  Namespaces(NameRules rules, Namespace without);
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  NameRules rules_;
+  Namespace without_namespace_;
+  std::unordered_map<std::string, Namespace, Hash, std::equal_to<>> named_;
+};
+
+}  // namespace gyre::channel

@@ -1,0 +1,121 @@
+#include "channel/permissions.h"
+
+#include "protocol/json.h"
+
+namespace gyre::channel {
+
+namespace {
+
+namespace errors = protocol::errors;
+
+// allow_X_for_anonymous alone gives nothing: it widens the other two to anonymous users.
+bool passes(const Requester& who, bool for_client, bool for_subscriber, bool for_anonymous) {
+  if (who.is_anonymous() && !for_anonymous) return false;
+  return for_client || (for_subscriber && who.is_subscribed);
+}
+
+bool may_read(const ChannelOptions& options, const Requester& who) {
+  return passes(who, options.allow_history_for_client, options.allow_history_for_subscriber,
+                options.allow_history_for_anonymous);
+}
+
+Refusal denied_unless(bool allowed) {
+  if (allowed) return std::nullopt;
+  return errors::kPermissionDenied;
+}
+
+bool is_json_object(std::string_view data) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  const size_t first = data.find_first_not_of(kSpace);
+  return first != std::string_view::npos && data[first] == '{' && protocol::json::validate(data);
+}
+
+}  // namespace
+
+Refusal resolve(const Namespaces& namespaces, std::string_view channel, Resolved& resolved) {
+  resolved.name = namespaces.parse(channel);
+  resolved.ns = namespaces.find(resolved.name);
+  if (!resolved.ns) return errors::kUnknownChannel;
+  if (!resolved.ns->allows_name(resolved.name)) return errors::kBadRequest;
+  return std::nullopt;
+}
+
+bool is_user_limited(const Resolved& channel, const NameRules& rules) {
+  return channel.options().allow_user_limited_channels && has_user_list(channel.name.full, rules);
+}
+
+Refusal may_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
+  if (channel.name.is_private) return errors::kPermissionDenied;
+  const bool is_limited = is_user_limited(channel, rules);
+  if (is_limited && lists_user(channel.name.full, who.user, rules)) return std::nullopt;
+  const ChannelOptions& options = channel.options();
+  if (!is_limited && passes(who, options.allow_subscribe_for_client, false,
+                            options.allow_subscribe_for_anonymous)) {
+    return std::nullopt;
+  }
+  return denied_unless(who.is_insecure);
+}
+
+bool may_be_wished(const Namespaces& namespaces, std::string_view channel, const Requester& who) {
+  Resolved resolved;
+  if (resolve(namespaces, channel, resolved)) return false;
+  // An empty element of the list speaks for anonymous users who subscribe, but not for those who
+  // connect.
+  const NameRules& rules = namespaces.rules();
+  if (who.is_anonymous() && is_user_limited(resolved, rules) && !who.is_insecure) return false;
+  return !may_subscribe(resolved, who, rules);
+}
+
+Refusal may_publish(const Resolved& channel, const Requester& who) {
+  const ChannelOptions& options = channel.options();
+  return denied_unless(passes(who, options.allow_publish_for_client,
+                              options.allow_publish_for_subscriber,
+                              options.allow_publish_for_anonymous) ||
+                       who.is_insecure);
+}
+
+Refusal may_read_history(const Resolved& channel, const Requester& who) {
+  if (!channel.options().has_history()) return errors::kNotAvailable;
+  return denied_unless(may_read(channel.options(), who) || who.is_insecure);
+}
+
+Refusal may_see_presence(const Resolved& channel, const Requester& who) {
+  const ChannelOptions& options = channel.options();
+  if (!options.presence) return errors::kNotAvailable;
+  return denied_unless(passes(who, options.allow_presence_for_client,
+                              options.allow_presence_for_subscriber,
+                              options.allow_presence_for_anonymous) ||
+                       who.is_insecure);
+}
+
+StreamWish forced(const ChannelOptions& options) {
+  return {.positioned = options.force_positioning || options.force_recovery,
+          .recoverable = options.force_recovery};
+}
+
+StreamWish grant(const Resolved& channel, StreamWish wish, Requester who) {
+  const ChannelOptions& options = channel.options();
+  who.is_subscribed = true;  // it is about to be
+  const bool reads = options.has_history() && (may_read(options, who) || who.is_insecure);
+  StreamWish granted = forced(options);
+  granted.recoverable |= wish.recoverable && (options.allow_recovery || reads);
+  granted.positioned |= wish.positioned && (options.allow_positioning || reads);
+  granted.positioned |= granted.recoverable;  // recovery implies positioning
+  return granted;
+}
+
+bool accepts_data(DataFormat format, std::string_view data) {
+  switch (format) {
+    case DataFormat::non_empty:
+      return !data.empty();
+    case DataFormat::json:
+      return protocol::json::validate(data);
+    case DataFormat::json_object:
+      return is_json_object(data);
+    case DataFormat::binary:
+      return true;
+  }
+  return false;
+}
+
+}  // namespace gyre::channel

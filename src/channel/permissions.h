@@ -1,0 +1,59 @@
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "channel/namespaces.h"
+#include "protocol/codes.h"
+
+// Who may do what with a channel, in the orders of spec subscriptions.md 2.1 and 4. Pure functions.
+// A refusal is the error that the client gets; nothing means go on. Deny is the default.
+namespace gyre::channel {
+
+using Refusal = std::optional<protocol::ErrorCode>;
+
+struct Requester {
+  std::string_view user;       // empty: anonymous
+  bool is_subscribed = false;  // to the channel in question
+  bool is_insecure = false;    // client.insecure
+
+  bool is_anonymous() const { return user.empty(); }
+};
+
+// What every command with a channel checks first, and the channel's namespace if it passes: unknown
+// namespace, a name that clients may not use.
+struct Resolved {
+  ChannelName name;
+  const Namespace* ns = nullptr;
+  const ChannelOptions& options() const { return ns->options(); }
+};
+Refusal resolve(const Namespaces& namespaces, std::string_view channel, Resolved& resolved);
+
+// Whether the namespace gives the name's list of users a meaning, and the name has one.
+bool is_user_limited(const Resolved& channel, const NameRules& rules);
+
+// A subscribe without a token. With one, the token decides.
+Refusal may_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules);
+// Whether a channel in the connect request's wish list becomes a server-side subscription; if not,
+// it is dropped silently (subscriptions.md 2.3).
+bool may_be_wished(const Namespaces& namespaces, std::string_view channel, const Requester& who);
+
+Refusal may_publish(const Resolved& channel, const Requester& who);
+Refusal may_read_history(const Resolved& channel, const Requester& who);
+Refusal may_see_presence(const Resolved& channel, const Requester& who);
+
+// What a subscription gets of what it asks for, besides what the namespace forces; the rest is
+// ignored silently. As a subscriber who may read history could find everything out anyway, that
+// access grants both.
+struct StreamWish {
+  bool positioned = false;
+  bool recoverable = false;
+};
+StreamWish grant(const Resolved& channel, StreamWish wish, Requester who);
+// What the namespace forces on everybody, server-side subscriptions included.
+StreamWish forced(const ChannelOptions& options);
+
+// Whether a payload may be published.
+bool accepts_data(DataFormat format, std::string_view data);
+
+}  // namespace gyre::channel

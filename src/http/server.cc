@@ -1,0 +1,173 @@
+#include "http/server.h"
+
+#include <vector>
+
+namespace gyre::http {
+
+using Waiting = Conversation::Waiting;
+
+Server::Server(net::Sockets& sockets, const Options& options)
+    : sockets_(sockets),
+      options_(options),
+      rules_{.router = routes_, .limits = options.limits, .date = [this] { return date(); }} {}
+
+std::string_view Server::date() {
+  if (const int64_t now = sockets_.shard().unix_seconds(); now != date_second_) {
+    date_second_ = now;
+    date_ = http_date(now);
+  }
+  return date_;
+}
+
+std::unique_ptr<net::Handler> Server::accept(net::SocketHandle socket) {
+  if (is_draining_ || newcomers_ >= options_.newcomers_max) return nullptr;
+  return std::make_unique<ServerConnection>(*this, socket);
+}
+
+void Server::drain() {
+  is_draining_ = true;
+  // Those that are closed stay in the list until the end of the turn.
+  for (ServerConnection& connection : connections_) connection.drain();
+}
+
+ServerConnection::ServerConnection(Server& server, net::SocketHandle socket)
+    : server_(server),
+      socket_(socket),
+      conversation_(server.rules_, *this),
+      request_began_(server.sockets_.shard().now()) {
+  server_.connections_.push_back(*this);
+  ++server_.newcomers_;
+  arm_deadline();
+}
+
+ServerConnection::~ServerConnection() {
+  if (requests_seen_ == 0) --server_.newcomers_;
+}
+
+net::Sockets& ServerConnection::sockets() const {
+  return server_.sockets_;
+}
+
+void ServerConnection::drain() {
+  conversation_.drain();
+  settle();
+}
+
+void ServerConnection::on_bytes(std::span<char> bytes) {
+  if (is_lingering_) return;
+  conversation_.receive({bytes.data(), bytes.size()});
+  settle();
+}
+
+void ServerConnection::on_end(net::EndReason reason) {
+  // A client may finish its side and still wait for the answer.
+  const Waiting waiting = conversation_.waiting_for();
+  const bool may_answer = waiting == Waiting::handler || sockets().queued_bytes(socket_) > 0;
+  if (reason != net::EndReason::peer_finished || is_lingering_ || !may_answer) {
+    sockets().close(socket_);
+    return;
+  }
+  peer_finished_ = true;
+  if (waiting != Waiting::handler) sockets().close_when_flushed(socket_);
+}
+
+void ServerConnection::on_flushed() {
+  settle();
+}
+
+void ServerConnection::on_timer() {
+  if (is_lingering_) {
+    sockets().close(socket_);
+    return;
+  }
+  conversation_.expire();
+  settle();
+}
+
+// After anything happened to the conversation: its output leaves, and what it waits for decides how
+// things go on.
+void ServerConnection::settle() {
+  if (!sockets().is_open(socket_) || is_lingering_) return;
+  send_output();
+  switch (conversation_.waiting_for()) {
+    case Waiting::end:
+      return finish();
+    case Waiting::takeover:
+      return hand_over();
+    default:
+      if (peer_finished_ && conversation_.waiting_for() != Waiting::handler) return finish();
+      pace_input();
+      arm_deadline();
+  }
+}
+
+void ServerConnection::send_output() {
+  if (conversation_.has_output()) {
+    sockets().send(socket_, Frame::make_raw(conversation_.take_output()));
+  }
+}
+
+void ServerConnection::finish() {
+  cancel();
+  if (!conversation_.is_cut_short() || peer_finished_) {
+    sockets().close_when_flushed(socket_);
+    return;
+  }
+  // Closing while the client still sends would reset the connection, and the answer could be lost
+  // on its way. So read on until the client ends, though not for long.
+  is_lingering_ = true;
+  if (is_paused_) sockets().resume_reading(socket_);
+  server_.sockets_.shard().timers().arm(*this,
+                                        server_.sockets_.shard().now() + server_.options_.linger);
+}
+
+void ServerConnection::hand_over() {
+  cancel();
+  if (is_paused_) sockets().resume_reading(socket_);
+  auto [takeover, early_bytes] = conversation_.take_takeover();
+  takeover->take(*this, std::move(early_bytes));
+}
+
+// Reading stops while an answer is waited for that others must come behind, and while the client
+// does not read.
+void ServerConnection::pace_input() {
+  const bool is_clogged = sockets().queued_bytes(socket_) > server_.options_.output_bytes_max;
+  if (is_clogged) sockets().notify_when_flushed(socket_);
+  const bool pauses = is_clogged || !conversation_.wants_input();
+  if (pauses == is_paused_) return;
+  is_paused_ = pauses;
+  if (pauses) {
+    sockets().pause_reading(socket_);
+  } else {
+    sockets().resume_reading(socket_);
+  }
+}
+
+void ServerConnection::arm_deadline() {
+  const Server::Options& options = server_.options_;
+  runtime::Shard& shard = sockets().shard();
+  const Waiting waiting = conversation_.waiting_for();
+  const bool is_next = conversation_.requests() != requests_seen_;
+  const bool was_between =
+      was_waiting_for_ == Waiting::idle || was_waiting_for_ == Waiting::handler;
+  if (is_next || was_between) request_began_ = shard.now();
+  if (is_next && requests_seen_ == 0) --server_.newcomers_;
+  requests_seen_ = conversation_.requests();
+  was_waiting_for_ = waiting;
+  switch (waiting) {
+    case Waiting::first_head:
+    case Waiting::head:
+      shard.timers().arm(*this, request_began_ + options.head_timeout);
+      break;
+    case Waiting::body:
+      shard.timers().arm(*this, request_began_ + options.request_timeout);
+      break;
+    case Waiting::idle:
+      shard.timers().arm(*this, shard.now() + options.idle_timeout);
+      break;
+    default:  // handlers have deadlines of their own
+      cancel();
+  }
+}
+
+}  // namespace gyre::http

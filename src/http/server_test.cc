@@ -1,0 +1,256 @@
+#include "http/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <vector>
+
+#include "http/test_support.h"
+
+namespace gyre::http {
+namespace {
+
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// Answers what it reads in capitals, behind what came early.
+class Shouter final : public net::Handler {
+ public:
+  Shouter(net::Sockets& sockets, net::SocketHandle socket) : sockets_(sockets), socket_(socket) {}
+  void on_bytes(std::span<char> bytes) override {
+    for (char& c : bytes) c = static_cast<char>(std::toupper(c));
+    sockets_.send(socket_, Frame::make_raw({bytes.data(), bytes.size()}));
+  }
+  void on_end(net::EndReason) override { sockets_.close(socket_); }
+
+ private:
+  net::Sockets& sockets_;
+  net::SocketHandle socket_;
+};
+
+struct ShouterTakeover final : Takeover {
+  void take(ServerConnection& connection, std::string early_bytes) override {
+    net::Sockets& sockets = connection.sockets();
+    auto shouter = std::make_unique<Shouter>(sockets, connection.socket());
+    shouter->on_bytes(early_bytes);
+    sockets.set_handler(connection.socket(), std::move(shouter));
+  }
+};
+
+class ServerTest : public testing::Test {
+ protected:
+  ServerTest() { start({}); }
+
+  void start(const Server::Options& options) {
+    runtime::TurnScope scope(world_.shard);
+    server_.emplace(world_.sockets, options);
+    server_->routes().add("/now", {.handle = [](Exchange exchange) {
+                            exchange.answer(Response(200, "text/plain", "now"));
+                          }});
+    server_->routes().add("/big", {.handle = [](Exchange exchange) {
+                            exchange.answer(Response(200, "text/plain", std::string(100000, 'x')));
+                          }});
+    server_->routes().add(
+        "/later", {.handle = [this](Exchange exchange) { kept_.push_back(std::move(exchange)); }});
+    server_->routes().add("/shout", {.handle = [](Exchange exchange) {
+                            exchange.take_over(Response(101), std::make_unique<ShouterTakeover>());
+                          }});
+    ASSERT_TRUE(world_.sockets.listen({}, *server_));
+  }
+
+  void answer(size_t number, Response response) {
+    runtime::TurnScope scope(world_.shard);
+    kept_[number].answer(std::move(response));
+  }
+  bool is_closed(size_t client) { return world_.kernel.client(client).is_closed; }
+
+  std::optional<Server> server_;
+  TestWorld world_;
+  std::vector<Exchange> kept_;
+};
+
+constexpr std::string_view kGetNow = "GET /now HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kGetBig = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kGetLater = "GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
+
+TEST_F(ServerTest, ServesRequestsOnAConnectionThatStays) {
+  const size_t client = world_.kernel.connect();
+  EXPECT_EQ(world_.say(client, kGetNow),
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\n"
+            "Content-Length: 3\r\n\r\nnow");
+  EXPECT_THAT(world_.say(client, kGetNow), EndsWith("now"));
+  EXPECT_FALSE(is_closed(client));
+  EXPECT_EQ(server_->connections(), 1u);
+}
+
+TEST_F(ServerTest, ClosesWhereTheClientAsksForIt) {
+  const size_t client = world_.kernel.connect();
+  EXPECT_THAT(world_.say(client, "GET /now HTTP/1.0\r\n\r\n"), EndsWith("now"));
+  EXPECT_TRUE(is_closed(client));
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_F(ServerTest, AnswersLater) {
+  const size_t client = world_.kernel.connect();
+  EXPECT_EQ(world_.say(client, std::string(kGetLater) + std::string(kGetNow)), "");
+  EXPECT_TRUE(world_.kernel.client(client).is_paused);
+  world_.pass(3600 * os::kSecond);
+  answer(0, Response(204));
+  world_.turn();
+  EXPECT_THAT(world_.kernel.client(client).received, StartsWith("HTTP/1.1 204 No Content\r\n"));
+  EXPECT_THAT(world_.kernel.client(client).received, EndsWith("now"));
+  EXPECT_FALSE(world_.kernel.client(client).is_paused);
+}
+
+TEST_F(ServerTest, AnswersAClientThatHasFinishedItsSide) {
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).finishes = true;
+  EXPECT_EQ(world_.say(client, kGetLater), "");
+  EXPECT_FALSE(is_closed(client));
+  answer(0, Response(204));
+  world_.turn();
+  EXPECT_THAT(world_.kernel.client(client).received, StartsWith("HTTP/1.1 204 No Content\r\n"));
+  EXPECT_TRUE(is_closed(client));
+}
+
+TEST_F(ServerTest, LetsAnswersToGoneClientsGoNowhere) {
+  const size_t client = world_.kernel.connect();
+  world_.say(client, kGetLater);
+  {
+    runtime::TurnScope scope(world_.shard);
+    world_.sockets.on_end(world_.kernel.client(client).token, true);
+  }
+  world_.turn();
+  EXPECT_TRUE(is_closed(client));
+  EXPECT_FALSE(kept_[0].is_open());
+  answer(0, Response(204));
+  EXPECT_EQ(world_.kernel.client(client).received, "");
+}
+
+TEST_F(ServerTest, PutsADeadlineOnTheFirstHead) {
+  const size_t silent = world_.kernel.connect();
+  const size_t slow = world_.kernel.connect();
+  world_.turn();
+  world_.pass(9 * os::kSecond);
+  world_.say(slow, "GET /now HTTP/1.1\r\n");
+  EXPECT_FALSE(is_closed(silent));
+  world_.pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(silent));
+  EXPECT_TRUE(is_closed(slow));
+}
+
+TEST_F(ServerTest, PutsADeadlineOnTheNextHeadAndOnBodies) {
+  const size_t client = world_.kernel.connect();
+  world_.say(client, kGetNow);
+  world_.pass(60 * os::kSecond);
+  world_.say(client, "POST /now HTTP/1.1\r\nHost: a\r\n");
+  world_.pass(9 * os::kSecond);
+  EXPECT_EQ(world_.say(client, "Content-Length: 3\r\n\r\n1"), "");
+  world_.pass(20 * os::kSecond);
+  EXPECT_EQ(world_.say(client, "2"), "");
+  EXPECT_FALSE(is_closed(client));
+  world_.pass(2 * os::kSecond);
+  EXPECT_THAT(world_.kernel.client(client).received,
+              StartsWith("HTTP/1.1 408 Request Timeout\r\n"));
+  world_.pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(client));
+}
+
+TEST_F(ServerTest, EndsConnectionsThatStayIdle) {
+  const size_t client = world_.kernel.connect();
+  world_.say(client, kGetNow);
+  world_.pass(74 * os::kSecond);
+  EXPECT_FALSE(is_closed(client));
+  world_.pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(client));
+  EXPECT_EQ(world_.kernel.client(client).received, "");
+}
+
+TEST_F(ServerTest, ReadsOnForAWhileWhenItCutsAClientShort) {
+  const size_t client = world_.kernel.connect();
+  EXPECT_THAT(
+      world_.say(client, "POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999\r\n\r\n"),
+      StartsWith("HTTP/1.1 413 Request Entity Too Large\r\n"));
+  EXPECT_FALSE(is_closed(client));
+  EXPECT_EQ(world_.say(client, std::string(kGetNow)), "");
+  world_.pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(client));
+
+  const size_t polite = world_.kernel.connect();
+  world_.say(polite, "\n");
+  EXPECT_FALSE(is_closed(polite));
+  world_.kernel.client(polite).finishes = true;
+  world_.turn();
+  EXPECT_TRUE(is_closed(polite));
+}
+
+TEST_F(ServerTest, StopsReadingFromAClientThatDoesNotRead) {
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).room = 10;
+  std::string requests;
+  for (int i = 0; i < 4; ++i) requests += kGetBig;
+  world_.say(client, requests);
+  EXPECT_TRUE(world_.kernel.client(client).is_paused);
+  world_.kernel.client(client).room = SIZE_MAX;
+  world_.turn();
+  EXPECT_GT(world_.kernel.client(client).received.size(), 399000u);
+  EXPECT_FALSE(world_.kernel.client(client).is_paused);
+}
+
+TEST_F(ServerTest, HandsTheConnectionOver) {
+  const size_t client = world_.kernel.connect();
+  EXPECT_THAT(world_.say(client, "GET /shout HTTP/1.1\r\nHost: a\r\n\r\nearly"),
+              EndsWith("\r\n\r\nEARLY"));
+  EXPECT_EQ(server_->connections(), 0u);
+  world_.pass(3600 * os::kSecond);
+  EXPECT_EQ(world_.say(client, "hello"), "HELLO");
+}
+
+TEST_F(ServerTest, DrainsAfterTheRequestsInWork) {
+  const size_t idle = world_.kernel.connect();
+  const size_t busy = world_.kernel.connect();
+  world_.say(idle, kGetNow);
+  world_.say(busy, kGetLater);
+  {
+    runtime::TurnScope scope(world_.shard);
+    server_->drain();
+  }
+  world_.turn();
+  EXPECT_TRUE(is_closed(idle));
+  EXPECT_FALSE(is_closed(busy));
+  answer(0, Response(204));
+  world_.turn();
+  EXPECT_THAT(world_.kernel.client(busy).received, HasSubstr("Connection: close\r\n"));
+  EXPECT_TRUE(is_closed(busy));
+  const size_t late = world_.kernel.connect();
+  world_.turn();
+  EXPECT_TRUE(is_closed(late));
+}
+
+TEST(Server, RefusesNewcomersBeyondTheBound) {
+  TestWorld world;
+  std::optional<Server> server;
+  {
+    runtime::TurnScope scope(world.shard);
+    server.emplace(world.sockets, Server::Options{.newcomers_max = 1});
+    server->routes().add("/now",
+                         {.handle = [](Exchange exchange) { exchange.answer(Response(204)); }});
+    ASSERT_TRUE(world.sockets.listen({}, *server));
+  }
+  const size_t first = world.kernel.connect();
+  const size_t second = world.kernel.connect();
+  world.turn();
+  EXPECT_FALSE(world.kernel.client(first).is_closed);
+  EXPECT_TRUE(world.kernel.client(second).is_closed);
+  world.say(first, kGetNow);
+  const size_t third = world.kernel.connect();
+  EXPECT_THAT(world.say(third, kGetNow), StartsWith("HTTP/1.1 204"));
+  world.kernel.client(first).finishes = true;
+  world.kernel.client(third).finishes = true;
+  world.turn();
+}
+
+}  // namespace
+}  // namespace gyre::http
