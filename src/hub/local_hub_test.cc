@@ -5,45 +5,10 @@
 #include <map>
 #include <set>
 
+#include "os/manual_kernel.h"
+
 namespace gyre::hub {
 namespace {
-
-// A kernel that takes every byte at once and keeps it, by socket.
-class RecordingKernel final : public os::Kernel {
- public:
-  os::Nanos monotonic() override { return os::kSecond; }
-  os::Nanos wall() override { return os::kSecond; }
-  void random(void* bytes, size_t count) override {
-    std::fill_n(static_cast<char*>(bytes), count, 7);
-  }
-  Result<os::Descriptor> listen(const os::ListenOptions&, os::Token token) override {
-    listener = token;
-    return 1;
-  }
-  uint16_t local_port(os::Descriptor) override { return 0; }
-  Result<void> attach(os::Descriptor, os::Token) override { return {}; }
-  void pause(os::Descriptor, os::Token) override {}
-  void resume(os::Descriptor, os::Token) override {}
-  ptrdiff_t send(os::Descriptor socket, os::Token, std::span<const iovec> parts) override {
-    ptrdiff_t size = 0;
-    ++sends;
-    for (const iovec& part : parts) {
-      sent[socket].append(static_cast<const char*>(part.iov_base), part.iov_len);
-      size += static_cast<ptrdiff_t>(part.iov_len);
-    }
-    return size;
-  }
-  void finish(os::Descriptor) override {}
-  void close(os::Descriptor) override {}
-  std::string peer_address(os::Descriptor) override { return {}; }
-  void wait(os::Nanos) override {}
-  void dispatch(os::EventSink&, std::span<char>) override {}
-  void wake() override {}
-
-  os::Token listener = 0;
-  std::map<os::Descriptor, std::string> sent;
-  int sends = 0;
-};
 
 struct NullHandler final : net::Handler {
   void on_bytes(std::span<char>) override {}
@@ -102,7 +67,7 @@ class LocalHubTest : public testing::Test {
     return std::exchange(kernel_.sent[static_cast<os::Descriptor>(10 + connection)], {});
   }
 
-  RecordingKernel kernel_;
+  os::ManualKernel kernel_;
   runtime::ShardSet set_;
   runtime::Shard shard_{{}, kernel_, set_};
   runtime::TurnScope scope_{shard_};

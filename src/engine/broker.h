@@ -1,0 +1,80 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "protocol/publication.h"
+#include "runtime/task.h"
+
+namespace gyre::engine {
+
+struct HistoryOptions {
+  int32_t size = 0;             // publications kept; 0: no history
+  std::chrono::seconds ttl{0};  // of all of them, counted from the last publish
+  std::chrono::seconds meta_ttl{
+      0};  // of offset and epoch, counted from the last use; 0: the broker's own
+
+  bool is_on() const { return size > 0 && ttl.count() > 0; }
+};
+
+// What is to be published. Owns everything, since the broker may take its time.
+struct PublishRequest {
+  std::string channel;
+  Ref<protocol::Publication> publication;  // the broker fills in offset and epoch
+  HistoryOptions history;
+  // A second publish with the same key in the channel returns the first one's result; empty: none.
+  std::string idempotency_key;
+};
+
+enum class Suppressed : uint8_t { no, by_idempotency, by_version };
+
+struct PublishResult {
+  protocol::StreamPosition position;  // zero without history
+  Suppressed suppressed = Suppressed::no;
+};
+
+struct HistoryQuery {
+  int32_t limit = 0;                              // 0: the position only; negative: all
+  std::optional<protocol::StreamPosition> since;  // exclusive; an empty epoch is not compared
+  bool reverse = false;                           // newest first
+  std::chrono::seconds meta_ttl{0};
+};
+
+struct HistoryPage {
+  std::vector<protocol::PublicationRef> publications;
+  protocol::StreamPosition top;
+};
+
+// Where a broker delivers. Implemented by whoever owns the channels' homes.
+class BrokerEvents {
+ public:
+  virtual ~BrokerEvents() = default;
+  // In the order of the channel's stream. `epoch` is empty and the publication's offset 0 without
+  // history.
+  virtual void on_publication(std::string_view channel, const protocol::PublicationRef& publication,
+                              std::string_view epoch) = 0;
+};
+
+// Carries publications between nodes and keeps the history of channels. One instance for each home
+// shard, used on that shard only. Every operation may wait, and may fail with Errc::unavailable or
+// timed_out; a history with a wrong epoch fails with Errc::unrecoverable.
+class Broker {
+ public:
+  virtual ~Broker() = default;
+  virtual void attach(BrokerEvents& events) = 0;
+  // Publications of the channel are delivered from the moment that the task has ended.
+  virtual runtime::Task<Result<void>> subscribe(std::string channel) = 0;
+  virtual runtime::Task<Result<void>> unsubscribe(std::string channel) = 0;
+  virtual runtime::Task<Result<PublishResult>> publish(PublishRequest request) = 0;
+  // Makes the channel's stream if there is none, as its position must not change afterwards.
+  virtual runtime::Task<Result<HistoryPage>> history(std::string channel, HistoryQuery query) = 0;
+  // Removes the publications; offset and epoch stay.
+  virtual runtime::Task<Result<void>> remove_history(std::string channel) = 0;
+};
+
+}  // namespace gyre::engine

@@ -1,0 +1,271 @@
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "engine/memory/memory_broker.h"
+#include "engine/memory/memory_presence_store.h"
+#include "os/manual_kernel.h"
+
+namespace gyre::engine::memory {
+namespace {
+
+using protocol::Publication;
+using protocol::PublicationRef;
+
+struct Delivery {
+  std::string channel, data, epoch;
+  uint64_t offset;
+};
+
+struct Deliveries final : BrokerEvents {
+  void on_publication(std::string_view channel, const PublicationRef& publication,
+                      std::string_view epoch) override {
+    all.push_back(
+        {std::string(channel), publication->data, std::string(epoch), publication->offset});
+  }
+  std::vector<Delivery> all;
+};
+
+// A shard whose clock the test moves, with a broker on it.
+class MemoryEngineTest : public testing::Test {
+ protected:
+  MemoryEngineTest() { broker_.attach(deliveries_); }
+
+  // The result of a task that does not wait.
+  template <class T>
+  T get(runtime::Task<T> task) {
+    std::optional<T> result;
+    shard_.tasks().spawn(store(std::move(task), &result));
+    return std::move(*result);
+  }
+  PublishRequest request(std::string data, int32_t size = 10, int64_t ttl = 60) {
+    return {.channel = "c",
+            .publication = make_ref<Publication>(std::move(data)),
+            .history = {.size = size, .ttl = std::chrono::seconds(ttl), .meta_ttl = {}},
+            .idempotency_key = ""};
+  }
+  PublishResult publish(std::string data, int32_t size = 10, int64_t ttl = 60) {
+    return *get(broker_.publish(request(std::move(data), size, ttl)));
+  }
+  PublishResult publish_version(uint64_t version, std::string version_epoch = "") {
+    PublishRequest versioned = request("v");
+    versioned.publication->set_version(version);
+    versioned.publication->set_version_epoch(std::move(version_epoch));
+    return *get(broker_.publish(std::move(versioned)));
+  }
+  HistoryPage read(HistoryQuery query) { return *get(broker_.history("c", std::move(query))); }
+  std::vector<uint64_t> offsets(HistoryQuery query) {
+    std::vector<uint64_t> result;
+    for (const PublicationRef& publication : read(std::move(query)).publications) {
+      result.push_back(publication->offset);
+    }
+    return result;
+  }
+  static HistoryQuery since(uint64_t offset, int32_t limit, bool reverse = false) {
+    return {.limit = limit,
+            .since = protocol::StreamPosition{offset, ""},
+            .reverse = reverse,
+            .meta_ttl = {}};
+  }
+  static HistoryQuery first(int32_t limit, bool reverse = false) {
+    return {.limit = limit, .since = std::nullopt, .reverse = reverse, .meta_ttl = {}};
+  }
+  // Time passes, one second after the other.
+  void pass(int64_t seconds) {
+    for (int64_t i = 0; i < seconds; ++i) {
+      kernel_.now += os::kSecond;
+      shard_.turn(0);
+    }
+  }
+
+  os::ManualKernel kernel_;
+  runtime::ShardSet set_;
+  runtime::Shard shard_{{}, kernel_, set_};
+  runtime::TurnScope scope_{shard_};
+  struct NoEvents final : os::EventSink {
+    os::Descriptor descriptor(os::Token) const override { return os::kNoDescriptor; }
+    void on_connection(os::Token, os::Descriptor) override {}
+    void on_bytes(os::Token, std::span<char>) override {}
+    void on_end(os::Token, bool) override {}
+    void on_room(os::Token) override {}
+  } no_events_;
+  struct NoOutput final : runtime::OutputStage {
+    size_t waiting() const override { return 0; }
+    bool flush() override { return false; }
+    void settle() override {}
+  } no_output_;
+  Deliveries deliveries_;
+  MemoryBroker broker_{shard_, std::chrono::seconds(3600)};
+  MemoryPresenceStore presence_;
+
+ private:
+  template <class T>
+  static runtime::Task<void> store(runtime::Task<T> task, std::optional<T>* result) {
+    result->emplace(co_await std::move(task));
+  }
+  void SetUp() override { shard_.attach(no_events_, no_output_); }
+};
+
+TEST_F(MemoryEngineTest, NumbersPublicationsAndDeliversThemInTheSameEvent) {
+  const PublishResult one = publish("1");
+  const PublishResult two = publish("2");
+  EXPECT_EQ(one.position.offset, 1u);
+  EXPECT_EQ(two.position.offset, 2u);
+  EXPECT_EQ(one.position.epoch.size(), 8u);
+  EXPECT_EQ(one.position.epoch, two.position.epoch);
+  ASSERT_EQ(deliveries_.all.size(), 2u);
+  EXPECT_EQ(deliveries_.all[1].offset, 2u);
+  EXPECT_EQ(deliveries_.all[1].epoch, two.position.epoch);
+}
+
+TEST_F(MemoryEngineTest, OnlyTheFirstPublicationOfAStreamCarriesItsEpoch) {
+  publish("1");
+  publish("2");
+  const HistoryPage page = read(first(-1));
+  EXPECT_EQ(page.publications[0]->epoch(), page.top.epoch);
+  EXPECT_EQ(page.publications[1]->epoch(), "");
+}
+
+TEST_F(MemoryEngineTest, WithoutHistoryThereIsDeliveryAndNoPosition) {
+  const PublishResult result = publish("1", 0, 0);
+  EXPECT_EQ(result.position, protocol::StreamPosition());
+  ASSERT_EQ(deliveries_.all.size(), 1u);
+  EXPECT_EQ(deliveries_.all[0].offset, 0u);
+  EXPECT_EQ(broker_.streams(), 0u);
+}
+
+// The table of spec subscriptions.md, 4.2: the stream holds offsets 3 to 7.
+TEST_F(MemoryEngineTest, PagesAsTheSpecificationTabulates) {
+  for (int i = 1; i <= 7; ++i) publish(std::to_string(i), 5);
+  using Offsets = std::vector<uint64_t>;
+  EXPECT_EQ(offsets(first(0)), Offsets());
+  EXPECT_EQ(offsets(first(2)), (Offsets{3, 4}));
+  EXPECT_EQ(offsets(since(4, 2)), (Offsets{5, 6}));
+  EXPECT_EQ(offsets(since(0, -1)), (Offsets{3, 4, 5, 6, 7}));
+  EXPECT_EQ(offsets(since(7, 2)), Offsets());
+  EXPECT_EQ(offsets(since(100, 2)), Offsets());
+  EXPECT_EQ(offsets(first(2, true)), (Offsets{7, 6}));
+  EXPECT_EQ(offsets(since(6, -1, true)), (Offsets{5, 4, 3}));
+  EXPECT_EQ(offsets(since(6, 2, true)), (Offsets{5, 4}));
+  EXPECT_EQ(offsets(since(3, 2, true)), Offsets());
+  EXPECT_EQ(offsets(since(100, 2, true)), Offsets());
+  EXPECT_EQ(read(first(0)).top.offset, 7u);
+}
+
+TEST_F(MemoryEngineTest, AnotherEpochIsUnrecoverableAndAnEmptyOneIsNotCompared) {
+  publish("1");
+  HistoryQuery query = first(-1);
+  query.since = protocol::StreamPosition{0, "other"};
+  const auto page = get(broker_.history("c", query));
+  ASSERT_FALSE(page);
+  EXPECT_EQ(page.error().code, Errc::unrecoverable);
+  query.since->epoch = "";
+  EXPECT_TRUE(get(broker_.history("c", query)));
+}
+
+TEST_F(MemoryEngineTest, ReadingAnUnknownStreamMakesItsEpoch) {
+  const HistoryPage page = read(first(0));
+  EXPECT_EQ(page.top.offset, 0u);
+  EXPECT_EQ(publish("1").position.epoch, page.top.epoch);
+}
+
+// Spec memory.md, 8.
+TEST_F(MemoryEngineTest, HistoryTtlClearsThePublicationsAndKeepsThePosition) {
+  const PublishResult before = publish("1", 10, 5);
+  pass(4);
+  EXPECT_EQ(offsets(first(-1)).size(), 1u);
+  pass(2);
+  EXPECT_EQ(offsets(first(-1)).size(), 0u);
+  const PublishResult after = publish("2", 10, 5);
+  EXPECT_EQ(after.position.offset, 2u);
+  EXPECT_EQ(after.position.epoch, before.position.epoch);
+}
+
+TEST_F(MemoryEngineTest, EachPublishProlongsTheLifeOfAll) {
+  publish("1", 10, 5);
+  pass(4);
+  publish("2", 10, 5);
+  pass(4);
+  EXPECT_EQ(offsets(first(-1)).size(), 2u);
+}
+
+TEST_F(MemoryEngineTest, RemovingHistoryKeepsThePosition) {
+  const PublishResult before = publish("1");
+  ASSERT_TRUE(get(broker_.remove_history("c")));
+  EXPECT_EQ(offsets(first(-1)).size(), 0u);
+  EXPECT_EQ(read(first(0)).top, before.position);
+}
+
+TEST_F(MemoryEngineTest, MetaTtlForgetsTheStream) {
+  const PublishResult before = publish("1");
+  pass(3601);
+  EXPECT_EQ(broker_.streams(), 0u);
+  const PublishResult after = publish("2");
+  EXPECT_EQ(after.position.offset, 1u);
+  EXPECT_NE(after.position.epoch, before.position.epoch);
+}
+
+TEST_F(MemoryEngineTest, AReadProlongsTheLifeOfTheStream) {
+  publish("1");
+  pass(3000);
+  const protocol::StreamPosition top = read(first(0)).top;
+  pass(3000);
+  EXPECT_EQ(read(first(0)).top, top);
+}
+
+TEST_F(MemoryEngineTest, ARepeatedKeyReturnsTheFirstResultForFiveMinutes) {
+  const auto publish_with_key = [this] {
+    PublishRequest keyed = request("x");
+    keyed.idempotency_key = "k";
+    return *get(broker_.publish(std::move(keyed)));
+  };
+  EXPECT_EQ(publish_with_key().suppressed, Suppressed::no);
+  pass(299);
+  const PublishResult second = publish_with_key();
+  EXPECT_EQ(second.suppressed, Suppressed::by_idempotency);
+  EXPECT_EQ(second.position.offset, 1u);
+  EXPECT_EQ(deliveries_.all.size(), 1u);
+  pass(1);
+  EXPECT_EQ(publish_with_key().position.offset, 2u);
+}
+
+TEST_F(MemoryEngineTest, AnOldVersionIsKeptOut) {
+  EXPECT_EQ(publish_version(5).suppressed, Suppressed::no);
+  EXPECT_EQ(publish_version(5).suppressed, Suppressed::by_version);
+  EXPECT_EQ(publish_version(4).position.offset, 1u);
+  EXPECT_EQ(publish_version(6).position.offset, 2u);
+  EXPECT_EQ(publish_version(1, "new scope").suppressed, Suppressed::no);
+  EXPECT_EQ(deliveries_.all.size(), 3u);
+}
+
+TEST_F(MemoryEngineTest, APublishWithoutVersionResetsIt) {
+  publish_version(5);
+  publish("plain");
+  EXPECT_EQ(publish_version(1).suppressed, Suppressed::no);
+}
+
+TEST_F(MemoryEngineTest, PresenceCountsClientsAndDistinctUsers) {
+  const auto add = [this](std::string user, std::string client) {
+    ASSERT_TRUE(get(
+        presence_.add("c", {.user = user, .client = client, .conn_info = "", .chan_info = ""})));
+  };
+  add("1", "a");
+  add("1", "b");
+  add("2", "c");
+  add("3", "c");  // the same client again, as somebody else
+  PresenceStats stats = *get(presence_.stats("c"));
+  EXPECT_EQ(stats.clients, 3u);
+  EXPECT_EQ(stats.users, 2u);
+  ASSERT_TRUE(get(presence_.remove("c", "a")));
+  ASSERT_TRUE(get(presence_.remove("c", "nobody")));
+  stats = *get(presence_.stats("c"));
+  EXPECT_EQ(stats.clients, 2u);
+  EXPECT_EQ(stats.users, 2u);
+  ASSERT_TRUE(get(presence_.remove("c", "b")));
+  ASSERT_TRUE(get(presence_.remove("c", "c")));
+  EXPECT_TRUE(get(presence_.list("c"))->empty());
+  EXPECT_EQ(presence_.channels(), 0u);
+}
+
+}  // namespace
+}  // namespace gyre::engine::memory

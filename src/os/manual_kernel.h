@@ -1,0 +1,53 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "os/kernel.h"
+
+namespace gyre::os {
+
+// A kernel for unit tests of one shard: time stands until it is moved, randomness counts up, and
+// every byte sent is taken at once and kept. Nothing ever arrives; what needs traffic is a case for
+// the simulation.
+class ManualKernel final : public Kernel {
+ public:
+  Nanos monotonic() override { return now; }
+  Nanos wall() override { return now; }
+  void random(void* bytes, size_t count) override {
+    std::generate_n(static_cast<char*>(bytes), count,
+                    [this] { return static_cast<char>(next_random++); });
+  }
+  Result<Descriptor> listen(const ListenOptions&, Token token) override {
+    listener = token;
+    return 1;
+  }
+  uint16_t local_port(Descriptor) override { return 0; }
+  Result<void> attach(Descriptor, Token) override { return {}; }
+  void pause(Descriptor, Token) override {}
+  void resume(Descriptor, Token) override {}
+  ptrdiff_t send(Descriptor socket, Token, std::span<const iovec> parts) override {
+    ptrdiff_t size = 0;
+    ++sends;
+    for (const iovec& part : parts) {
+      sent[socket].append(static_cast<const char*>(part.iov_base), part.iov_len);
+      size += static_cast<ptrdiff_t>(part.iov_len);
+    }
+    return size;
+  }
+  void finish(Descriptor) override {}
+  void close(Descriptor) override {}
+  std::string peer_address(Descriptor) override { return {}; }
+  void wait(Nanos) override {}
+  void dispatch(EventSink&, std::span<char>) override {}
+  void wake() override {}
+
+  Nanos now = 1'000 * kSecond;
+  uint8_t next_random = 0;
+  Token listener = 0;
+  std::map<Descriptor, std::string> sent;
+  int sends = 0;
+};
+
+}  // namespace gyre::os
