@@ -1,0 +1,119 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ref.h"
+#include "engine/broker.h"
+#include "hub/local_hub.h"
+#include "hub/recovery.h"
+#include "runtime/shard_bound.h"
+
+namespace gyre::hub {
+
+// A channel's name, kept once by its home and shared with the deliveries under way.
+struct SharedName : SharedCounted {
+  explicit SharedName(std::string_view name) : text(name) {}
+  const std::string text;
+};
+using SharedNameRef = Ref<const SharedName>;
+
+// What a shard wants when its first subscriber, or a further positioned one, joins.
+struct JoinWish {
+  bool positioned = false;
+  std::optional<protocol::StreamPosition> since;  // to recover from
+  int32_t recovery_limit = 0;  // publications at most; more missed is not recovered
+  std::chrono::seconds meta_ttl{0};
+};
+
+struct Joined {
+  protocol::StreamPosition position;  // where live deliveries go on; zero if not positioned
+  Recovery recovery;
+};
+
+class Homes;
+
+// The state of one channel inside this node: which shards listen, whether the broker delivers to
+// us, the position. Created by Homes on the channel's home shard at the first join, destroyed a
+// while after the last leave. Everything that must happen in order for a channel happens here,
+// which is why there are no locks.
+class Home final : runtime::Timer {
+ public:
+  Home(Homes& homes, std::string_view channel);
+  ~Home() override;
+
+  // Ends at a position: the shard gets everything up to it by the answer and everything behind it
+  // by deliveries, which its mailbox holds behind the answer.
+  runtime::Task<Result<Joined>> join(runtime::ShardId shard, JoinWish wish);
+  void leave(runtime::ShardId shard);
+  void arrived(const protocol::PublicationRef& publication, std::string_view epoch);
+
+  const SharedNameRef& name() const { return name_; }
+
+ private:
+  class CatchUp;
+  // Counts an operation under way, and a reading one; the home lives until the last has ended.
+  struct Operation;
+
+  runtime::Task<Result<Joined>> join_positioned(JoinWish wish);
+  runtime::Task<Result<void>> ensure_subscribed();
+  Verdict judge(const protocol::Publication& publication, std::string_view epoch);
+  void lose();
+  void listen(runtime::ShardId shard);
+  void linger_if_unused();
+  void on_timer() override;
+  runtime::Task<void> retire();
+
+  // How long after the last leave the broker keeps delivering, as reconnects usually follow.
+  static constexpr os::Nanos kLinger = os::kSecond;
+  // How long deliveries may lag behind a history that was read before it counts as a loss.
+  static constexpr os::Nanos kCatchUpGrace = os::kSecond;
+  // What may be on record while a join reads history; beyond it the record has a gap and the join
+  // does not recover.
+  static constexpr size_t kArrivalsMax = 10'000;
+
+  Homes& homes_;
+  SharedNameRef name_;
+  std::vector<runtime::ShardId> listeners_;
+  std::optional<protocol::StreamPosition> position_;  // once a positioned join has asked for it
+  bool is_subscribed_ = false;
+  bool is_retiring_ = false;
+  uint32_t operations_ = 0;
+  uint32_t readers_ = 0;
+  std::vector<protocol::PublicationRef> arrivals_;  // while readers_ > 0
+  std::vector<CatchUp*> catching_up_;
+};
+
+// All homes of one shard. Owned by the shard's assembly; lives as long as the shard.
+class Homes final : public engine::BrokerEvents, runtime::ShardBound {
+ public:
+  // `hubs`: the LocalHub of each shard, by id; touched on their own shards only.
+  Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs);
+  ~Homes() override;
+
+  runtime::Task<Result<Joined>> join(std::string channel, runtime::ShardId shard, JoinWish wish);
+  void leave(std::string_view channel, runtime::ShardId shard);
+  engine::Broker& broker() { return broker_; }
+  size_t size() const { return homes_.size(); }
+
+  void on_publication(std::string_view channel, const protocol::PublicationRef& publication,
+                      std::string_view epoch) override;
+
+ private:
+  friend class Home;
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  runtime::Shard& shard_;
+  engine::Broker& broker_;
+  const std::vector<LocalHub*>& hubs_;
+  std::unordered_map<std::string_view, std::unique_ptr<Home>, Hash, std::equal_to<>>
+      homes_;  // keys live in the homes
+};
+
+}  // namespace gyre::hub

@@ -1,0 +1,314 @@
+#include "hub/home.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <set>
+
+#include "os/manual_kernel.h"
+
+namespace gyre::hub {
+namespace {
+
+using protocol::PublicationRef;
+using protocol::StreamPosition;
+
+PublicationRef published(uint64_t offset) {
+  auto publication = make_ref<protocol::Publication>(std::to_string(offset));
+  publication->offset = offset;
+  return publication;
+}
+
+std::vector<uint64_t> offsets(const std::vector<PublicationRef>& publications) {
+  std::vector<uint64_t> result;
+  for (const PublicationRef& publication : publications) result.push_back(publication->offset);
+  return result;
+}
+
+TEST(Recovery, NeedsEveryOffsetUpToTheTop) {
+  const std::vector<PublicationRef> read{published(3), published(4)};
+  EXPECT_TRUE(recover({2, "e"}, {4, "e"}, read, {}).recovered);
+  EXPECT_FALSE(recover({1, "e"}, {4, "e"}, read, {}).recovered) << "2 is missing";
+  EXPECT_FALSE(recover({2, "e"}, {5, "e"}, read, {}).recovered) << "5 is missing";
+  EXPECT_FALSE(recover({2, "other"}, {4, "e"}, read, {}).recovered);
+  EXPECT_TRUE(recover({2, ""}, {4, "e"}, read, {}).recovered);
+  EXPECT_TRUE(recover({4, "e"}, {4, "e"}, {}, {}).recovered);
+  EXPECT_FALSE(recover({9, "e"}, {4, "e"}, {}, {}).recovered) << "ahead of the stream";
+}
+
+TEST(Recovery, MergesWhatArrivedMeanwhile) {
+  const std::vector<PublicationRef> read{published(3), published(4)};
+  const std::vector<PublicationRef> arrived{published(4), published(5)};
+  const Recovery merged = recover({2, "e"}, {5, "e"}, read, arrived);
+  EXPECT_TRUE(merged.recovered);
+  EXPECT_EQ(offsets(merged.publications), (std::vector<uint64_t>{3, 4, 5}));
+  EXPECT_FALSE(recover({2, "e"}, {6, "e"}, read, {published(6)}).recovered) << "5 is missing";
+}
+
+// A broker that does nothing until the test says so.
+class HeldBroker final : public engine::Broker {
+ public:
+  void attach(engine::BrokerEvents& new_events) override { events = &new_events; }
+  runtime::Task<Result<void>> subscribe(std::string) override {
+    ++subscribes;
+    co_return Result<void>();
+  }
+  runtime::Task<Result<void>> unsubscribe(std::string) override {
+    ++unsubscribes;
+    co_return Result<void>();
+  }
+  runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest) override {
+    co_return fail(Errc::unavailable, "not part of this test");
+  }
+  runtime::Task<Result<engine::HistoryPage>> history(std::string, engine::HistoryQuery) override {
+    if (holds) co_await Held{*this};
+    if (is_down) co_return fail(Errc::unavailable, "down");
+    co_return page;
+  }
+  runtime::Task<Result<void>> remove_history(std::string) override { co_return Result<void>(); }
+
+  // The held reads get the page as it is now.
+  void release() {
+    holds = false;
+    for (std::coroutine_handle<> read : std::exchange(reads, {})) read.resume();
+  }
+  void deliver(uint64_t offset, std::string_view epoch = "e") {
+    events->on_publication("c", published(offset), epoch);
+  }
+
+  struct Held {
+    HeldBroker& broker;
+    bool await_ready() const { return false; }
+    void await_suspend(std::coroutine_handle<> read) { broker.reads.push_back(read); }
+    void await_resume() {}
+  };
+  engine::BrokerEvents* events = nullptr;
+  engine::HistoryPage page{.publications = {}, .top = {0, "e"}};
+  std::vector<std::coroutine_handle<>> reads;
+  bool holds = false;
+  bool is_down = false;
+  int subscribes = 0;
+  int unsubscribes = 0;
+};
+
+struct QuietHandler final : net::Handler {
+  void on_bytes(std::span<char>) override {}
+  void on_end(net::EndReason) override {}
+};
+
+struct OneConnection final : net::Acceptor {
+  std::unique_ptr<net::Handler> accept(net::SocketHandle accepted) override {
+    socket = accepted;
+    return std::make_unique<QuietHandler>();
+  }
+  net::SocketHandle socket;
+};
+
+struct Losses final : ReceiverEvents {
+  void on_unencodable(uint32_t) override {}
+  void on_lost(ChannelSlot, uint32_t) override { ++lost; }
+  void on_moved(ChannelSlot, uint32_t, uint32_t) override {}
+  void on_unused(std::string_view) override {}
+  int lost = 0;
+};
+
+// One shard that is home and listener at once, with one connection.
+class HomeTest : public testing::Test {
+ protected:
+  HomeTest() {
+    set_.shards.push_back(&shard_);
+    shard_.attach(sockets_, sockets_);
+    EXPECT_TRUE(sockets_.listen({}, connection_));
+    sockets_.on_connection(kernel_.listener, 10);
+    sockets_.set_framing(connection_.socket, net::Framing::websocket_text);
+    hubs_.push_back(&hub_);
+  }
+
+  using Answer = std::optional<Result<Joined>>;
+  void join(JoinWish wish, Answer* answer) {
+    shard_.tasks().spawn(keep(homes_.join("c", shard_.id(), std::move(wish)), answer));
+  }
+  Joined joined(JoinWish wish) {
+    Answer answer;
+    join(std::move(wish), &answer);
+    EXPECT_TRUE(answer && *answer);
+    return answer && *answer ? **answer : Joined();
+  }
+  static JoinWish from(uint64_t offset, std::string epoch = "e") {
+    return {.positioned = true, .since = StreamPosition{offset, epoch}, .recovery_limit = 300, .meta_ttl = {}};
+  }
+  static JoinWish positioned() {
+    return {.positioned = true, .since = std::nullopt, .recovery_limit = 0, .meta_ttl = {}};
+  }
+  // As the session does when the answer is there.
+  void receive(uint8_t flags = Receiver::kPositioned) {
+    const ChannelSlot slot = hub_.reserve("c");
+    hub_.add(slot, {.outlet = connection_.socket.slot, .variant = FrameVariant::json, .flags = flags});
+    hub_.release(slot);
+  }
+  // How many publications have been sent to the connection since the last call.
+  size_t sent() {
+    sockets_.flush();
+    const std::string bytes = std::exchange(kernel_.sent[10], {});
+    size_t count = 0;
+    for (size_t at = bytes.find("\"pub\""); at != std::string::npos; at = bytes.find("\"pub\"", at + 1)) ++count;
+    return count;
+  }
+  void pass(os::Nanos time) {
+    kernel_.now += time;
+    shard_.turn(0);
+  }
+  void set_page(std::vector<uint64_t> kept, uint64_t top) {
+    broker_.page = {.publications = {}, .top = {top, "e"}};
+    for (uint64_t offset : kept) broker_.page.publications.push_back(published(offset));
+  }
+
+  os::ManualKernel kernel_;
+  runtime::ShardSet set_;
+  runtime::Shard shard_{{}, kernel_, set_};
+  runtime::TurnScope scope_{shard_};
+  net::Sockets sockets_{shard_, {}};
+  OneConnection connection_;
+  Losses losses_;
+  LocalHub hub_{sockets_, losses_};
+  std::vector<LocalHub*> hubs_;
+  HeldBroker broker_;
+  Homes homes_{shard_, broker_, hubs_};
+
+ private:
+  static runtime::Task<void> keep(runtime::Task<Result<Joined>> task, Answer* answer) {
+    answer->emplace(co_await std::move(task));
+  }
+};
+
+TEST_F(HomeTest, APlainJoinHasNoPositionAndGetsWhatFollows) {
+  EXPECT_EQ(joined({}).position, StreamPosition());
+  receive(0);
+  broker_.deliver(5);
+  EXPECT_EQ(sent(), 1u);
+}
+
+TEST_F(HomeTest, APositionedJoinStandsAtTheTop) {
+  set_page({}, 7);
+  EXPECT_EQ(joined(positioned()).position, (StreamPosition{7, "e"}));
+  receive();
+  broker_.deliver(8);
+  EXPECT_EQ(sent(), 1u);
+  EXPECT_EQ(losses_.lost, 0);
+}
+
+TEST_F(HomeTest, RecoversWhatWasMissed) {
+  set_page({5, 6, 7}, 7);
+  const Joined answer = joined(from(4));
+  EXPECT_TRUE(answer.recovery.recovered);
+  EXPECT_EQ(offsets(answer.recovery.publications), (std::vector<uint64_t>{5, 6, 7}));
+}
+
+TEST_F(HomeTest, SaysSoWhenHistoryIsGoneOrTheEpochIsAnother) {
+  set_page({6, 7}, 7);
+  EXPECT_FALSE(joined(from(4)).recovery.recovered);
+  EXPECT_FALSE(joined(from(5, "other")).recovery.recovered);
+  EXPECT_EQ(joined(from(4)).position, (StreamPosition{7, "e"}));
+}
+
+TEST_F(HomeTest, WhatArrivesWhileHistoryIsReadIsNotLost) {
+  set_page({}, 5);
+  joined(positioned());  // the channel has a position
+  broker_.holds = true;
+  Answer answer;
+  join(from(4), &answer);
+  set_page({5}, 5);
+  broker_.deliver(6);
+  broker_.deliver(7);
+  EXPECT_FALSE(answer);
+  broker_.release();
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE((*answer)->recovery.recovered);
+  EXPECT_EQ(offsets((*answer)->recovery.publications), (std::vector<uint64_t>{5, 6, 7}));
+  EXPECT_EQ((*answer)->position.offset, 7u);
+}
+
+TEST_F(HomeTest, AJoinWaitsUntilDeliveriesHaveCaughtUpWithHistory) {
+  set_page({}, 5);
+  joined(positioned());
+  receive();
+  set_page({6, 7}, 7);  // history knows more than has been delivered
+  Answer answer;
+  join(from(5), &answer);
+  EXPECT_FALSE(answer);
+  broker_.deliver(6);
+  broker_.deliver(7);
+  shard_.turn(0);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE((*answer)->recovery.recovered);
+  EXPECT_EQ((*answer)->position.offset, 7u);
+  EXPECT_EQ(losses_.lost, 0);
+}
+
+TEST_F(HomeTest, DeliveriesThatDoNotCatchUpAreALossForTheOthersOnly) {
+  set_page({}, 5);
+  joined(positioned());
+  receive();
+  set_page({6, 7}, 7);
+  Answer answer;
+  join(from(5), &answer);
+  pass(2 * os::kSecond);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE((*answer)->recovery.recovered);
+  EXPECT_EQ(losses_.lost, 1);
+  // The late message is stale now.
+  receive();
+  broker_.deliver(7);
+  EXPECT_EQ(sent(), 0u);
+  broker_.deliver(8);
+  EXPECT_EQ(sent(), 1u);
+}
+
+TEST_F(HomeTest, AGapIsToldBeforeTheNextDelivery) {
+  set_page({}, 5);
+  joined(positioned());
+  receive();
+  broker_.deliver(7);
+  EXPECT_EQ(losses_.lost, 1);
+  EXPECT_EQ(sent(), 0u) << "it has been taken out";
+}
+
+TEST_F(HomeTest, AnotherEpochIsALossAndALowerOffsetIsNot) {
+  set_page({}, 5);
+  joined(positioned());
+  receive();
+  broker_.deliver(5);
+  EXPECT_EQ(losses_.lost, 0);
+  EXPECT_EQ(sent(), 0u);
+  broker_.deliver(6, "new");
+  EXPECT_EQ(losses_.lost, 1);
+}
+
+TEST_F(HomeTest, ABrokerThatIsDownIsAnErrorAndLeavesNothingBehind) {
+  broker_.is_down = true;
+  Answer answer;
+  join(positioned(), &answer);
+  ASSERT_TRUE(answer);
+  EXPECT_FALSE(*answer);
+  pass(2 * os::kSecond);
+  EXPECT_EQ(homes_.size(), 0u);
+}
+
+TEST_F(HomeTest, LingersAfterTheLastLeave) {
+  joined({});
+  homes_.leave("c", shard_.id());
+  pass(500 * os::kMillisecond);
+  joined({});
+  EXPECT_EQ(broker_.subscribes, 1) << "the subscription was still there";
+  pass(5 * os::kSecond);
+  EXPECT_EQ(homes_.size(), 1u);
+  homes_.leave("c", shard_.id());
+  pass(2 * os::kSecond);
+  EXPECT_EQ(broker_.unsubscribes, 1);
+  EXPECT_EQ(homes_.size(), 0u);
+  EXPECT_TRUE(shard_.is_idle());
+}
+
+}  // namespace
+}  // namespace gyre::hub
