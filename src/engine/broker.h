@@ -25,7 +25,7 @@ struct HistoryOptions {
 // What is to be published. Owns everything, since the broker may take its time.
 struct PublishRequest {
   std::string channel;
-  Ref<protocol::Publication> publication;  // the broker fills in offset and epoch
+  Ref<protocol::Publication> publication;  // the broker fills in offset, epoch, time
   HistoryOptions history;
   // A second publish with the same key in the channel returns the first one's result; empty: none.
   std::string idempotency_key;
@@ -73,6 +73,14 @@ class Broker {
   virtual runtime::Task<Result<PublishResult>> publish(PublishRequest request) = 0;
   // Makes the channel's stream if there is none, as its position must not change afterwards.
   virtual runtime::Task<Result<HistoryPage>> history(std::string channel, HistoryQuery query) = 0;
+  struct TopQuery {
+    std::string channel;
+    std::chrono::seconds meta_ttl{0};
+  };
+  // The tops of many streams in the order asked, each as a history with limit 0 tells it; the first
+  // failure is that of all. A broker with servers behind it asks them in batches.
+  virtual runtime::Task<Result<std::vector<protocol::StreamPosition>>> tops(
+      std::vector<TopQuery> queries);
   // Removes the publications; offset and epoch stay.
   virtual runtime::Task<Result<void>> remove_history(std::string channel) = 0;
 };

@@ -16,48 +16,66 @@ runtime::Task<Result<PublishResult>> MemoryBroker::publish(PublishRequest reques
       co_return PublishResult{*first, Suppressed::by_idempotency};
     }
   }
+  if (request.publication->time_ms == 0) request.publication->time_ms = shard_.unix_milliseconds();
   PublishResult result;
   protocol::PublicationRef published = request.publication;
   if (request.history.is_on()) result = append(request, published);
   if (result.suppressed != Suppressed::no) co_return result;
-  if (!key.empty()) results_.put(request.channel, key, result.position, now());
+  if (!key.empty()) {
+    results_.put(request.channel, key, result.position, now());
+    arm();
+  }
   if (events_) events_->on_publication(request.channel, published, result.position.epoch);
   co_return result;
 }
 
 PublishResult MemoryBroker::append(PublishRequest& request, protocol::PublicationRef& published) {
-  Stream& target = stream(request.channel);
+  Node& kept = node(request.channel);
+  Stream& target = kept.second.stream;
   const bool is_outdated = target.is_outdated(*request.publication);
   if (!is_outdated) published = target.append(std::move(request.publication), request.history.size);
   target.keep_items_until(now() + request.history.ttl.count());
   target.keep_until(meta_deadline(request.history.meta_ttl));
-  arm();
+  schedule(kept);
   return {target.top(), is_outdated ? Suppressed::by_version : Suppressed::no};
 }
 
 runtime::Task<Result<HistoryPage>> MemoryBroker::history(std::string channel, HistoryQuery query) {
-  Stream& source = stream(channel);
-  source.keep_until(meta_deadline(query.meta_ttl));
-  arm();
-  co_return source.read(query);
+  Node& kept = node(channel);
+  kept.second.stream.keep_until(meta_deadline(query.meta_ttl));
+  schedule(kept);
+  co_return kept.second.stream.read(query);
 }
 
 runtime::Task<Result<void>> MemoryBroker::remove_history(std::string channel) {
-  if (const auto found = streams_.find(channel); found != streams_.end()) found->second.clear();
+  if (const auto found = streams_.find(channel); found != streams_.end())
+    found->second.stream.clear();
   co_return Result<void>();
 }
 
-Stream& MemoryBroker::stream(const std::string& channel) {
+MemoryBroker::Node& MemoryBroker::node(const std::string& channel) {
   auto found = streams_.find(channel);
   if (found == streams_.end()) {
-    found = streams_.emplace(channel, Stream(new_epoch())).first;
-    unqueued_.push_back(found);
-  } else if (!found->second.age(now())) {
+    found = streams_.emplace(channel, Kept{.stream = Stream(new_epoch())}).first;
+  } else if (!found->second.stream.age(now())) {
     // Its time is over, though the timer has not come to it: the same as if it had. It keeps its
     // place in the queue.
-    found->second = Stream(new_epoch());
+    found->second.stream = Stream(new_epoch());
   }
-  return found->second;
+  return *found;
+}
+
+// An earlier deadline than the queued one is queued at once: a stream that a reader has made is to
+// live for weeks, its first publications perhaps for seconds.
+void MemoryBroker::schedule(Node& node) {
+  Kept& kept = node.second;
+  const int64_t next = kept.stream.next_deadline();
+  if (next < kept.look) {
+    looks_.erase({kept.look, &node});
+    kept.look = next;
+    looks_.emplace(next, &node);
+  }
+  arm();
 }
 
 // Eight letters (spec subscriptions.md, 5).
@@ -73,22 +91,22 @@ std::string MemoryBroker::new_epoch() {
   return epoch;
 }
 
+// Deadlines have the resolution of a second.
 void MemoryBroker::arm() {
-  for (Streams::iterator made : unqueued_) deadlines_.push({made->second.next_deadline(), made});
-  unqueued_.clear();
-  // Deadlines have the resolution of a second.
-  if (!is_armed() && !deadlines_.empty()) shard_.timers().arm(*this, shard_.now() + os::kSecond);
+  if (is_armed() || (looks_.empty() && results_.size() == 0)) return;
+  shard_.timers().arm(*this, shard_.now() + os::kSecond);
 }
 
 void MemoryBroker::on_timer() {
   results_.purge(now());
-  while (!deadlines_.empty() && deadlines_.top().second <= now()) {
-    const Streams::iterator due = deadlines_.top().stream;
-    deadlines_.pop();
-    if (due->second.age(now())) {
-      deadlines_.push({due->second.next_deadline(), due});
+  while (!looks_.empty() && looks_.begin()->first <= now()) {
+    Node& due = *looks_.begin()->second;
+    looks_.erase(looks_.begin());
+    due.second.look = kNever;
+    if (due.second.stream.age(now())) {
+      schedule(due);
     } else {
-      streams_.erase(due);
+      streams_.erase(streams_.find(due.first));
     }
   }
   arm();

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <queue>
+#include <cstdint>
+#include <set>
 #include <string>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
 #include "engine/broker.h"
 #include "engine/memory/idempotency_cache.h"
@@ -29,23 +30,26 @@ class MemoryBroker final : public Broker, runtime::Timer {
   runtime::Task<Result<void>> remove_history(std::string channel) override;
 
   size_t streams() const { return streams_.size(); }
+  size_t remembered_results() const { return results_.size(); }
 
  private:
-  using Streams = std::unordered_map<std::string, Stream>;
-  // A stream's next deadline as it was when queued. Each stream has one entry, put in again with
-  // the newer deadline when the old one comes up: a stream that is used all the time costs one look
-  // per deadline and not one per use.
-  struct Deadline {
-    int64_t second;
-    Streams::iterator stream;
-    bool operator>(const Deadline& other) const { return second > other.second; }
+  static constexpr int64_t kNever = INT64_MAX;
+  // A stream, and when it is looked at next. That is never after its next deadline, but may be long
+  // before: a later deadline is queued only when the old one comes up, so that a stream which is
+  // used all the time costs one look per deadline and not one per use.
+  struct Kept {
+    Stream stream;
+    int64_t look = kNever;
   };
+  using Streams = std::unordered_map<std::string, Kept>;
+  using Node = Streams::value_type;  // stays where it is when the map grows
 
   int64_t now() const { return shard_.now() / os::kSecond; }
   int64_t meta_deadline(std::chrono::seconds own) const {
     return now() + (own.count() > 0 ? own : meta_ttl_).count();
   }
-  Stream& stream(const std::string& channel);
+  Node& node(const std::string& channel);
+  void schedule(Node& node);
   PublishResult append(PublishRequest& request, protocol::PublicationRef& published);
   std::string new_epoch();
   void on_timer() override;
@@ -55,10 +59,7 @@ class MemoryBroker final : public Broker, runtime::Timer {
   const std::chrono::seconds meta_ttl_;
   BrokerEvents* events_ = nullptr;
   Streams streams_;
-  std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
-  // Streams made since the queue was last looked at; they have no deadline before their first use
-  // ends.
-  std::vector<Streams::iterator> unqueued_;
+  std::set<std::pair<int64_t, Node*>> looks_;  // one for each stream
   IdempotencyCache results_;
 };
 

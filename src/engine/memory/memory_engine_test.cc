@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <optional>
 
 #include "engine/memory/memory_broker.h"
@@ -242,6 +244,140 @@ TEST_F(MemoryEngineTest, APublishWithoutVersionResetsIt) {
   publish_version(5);
   publish("plain");
   EXPECT_EQ(publish_version(1).suppressed, Suppressed::no);
+}
+
+TEST_F(MemoryEngineTest, AShortHistoryInALongLivedStreamIsFreedUnasked) {
+  read(first(0));  // a subscriber's: the stream is to live for the whole meta TTL
+  publish("1", 10, 5);
+  const PublicationRef kept = read(first(-1)).publications.at(0);
+  deliveries_.all.clear();
+  EXPECT_TRUE(kept->is_shared());
+  pass(6);
+  EXPECT_FALSE(kept->is_shared());
+}
+
+TEST_F(MemoryEngineTest, AShorterMetaTtlTakesEffectUnasked) {
+  publish("1");
+  HistoryQuery query = first(0);
+  query.meta_ttl = std::chrono::seconds(10);
+  read(query);
+  pass(11);
+  EXPECT_EQ(broker_.streams(), 0u);
+}
+
+TEST_F(MemoryEngineTest, ARestartForgetsEverything) {
+  const PublishResult before = publish("1");
+  MemoryBroker restarted(shard_, std::chrono::seconds(3600));
+  const HistoryPage page = *get(restarted.history("c", first(-1)));
+  EXPECT_TRUE(page.publications.empty());
+  EXPECT_EQ(page.top.offset, 0u);
+  EXPECT_NE(page.top.epoch, before.position.epoch);
+}
+
+TEST_F(MemoryEngineTest, AnEpochIsEightLetters) {
+  for (int i = 0; i < 100; ++i) {
+    const std::string epoch = get(broker_.history(std::to_string(i), first(0)))->top.epoch;
+    EXPECT_EQ(epoch.size(), 8u);
+    EXPECT_TRUE(std::ranges::all_of(epoch, [](unsigned char c) { return std::isalpha(c); }));
+  }
+}
+
+TEST_F(MemoryEngineTest, PagesWhatIsLeftAfterARemovalFromTheOldest) {
+  for (int i = 1; i <= 4; ++i) publish(std::to_string(i));
+  ASSERT_TRUE(get(broker_.remove_history("c")));
+  EXPECT_EQ(offsets(since(2, -1)), std::vector<uint64_t>());
+  EXPECT_EQ(offsets(since(3, -1, true)), std::vector<uint64_t>());
+  publish("5");
+  publish("6");
+  EXPECT_EQ(offsets(since(2, -1)), (std::vector<uint64_t>{5, 6}));
+  EXPECT_EQ(offsets(since(0, 1)), (std::vector<uint64_t>{5}));
+  EXPECT_EQ(offsets(since(4, -1, true)), std::vector<uint64_t>());
+  EXPECT_EQ(offsets(since(0, -1, true)), std::vector<uint64_t>());
+  EXPECT_EQ(offsets(since(7, -1, true)), (std::vector<uint64_t>{6, 5}));
+  EXPECT_EQ(offsets(since(UINT64_MAX, -1)), std::vector<uint64_t>());
+  EXPECT_EQ(offsets(since(UINT64_MAX, -1, true)), std::vector<uint64_t>());
+}
+
+TEST_F(MemoryEngineTest, ASmallerSizeTrimsAtOnce) {
+  for (int i = 1; i <= 4; ++i) publish(std::to_string(i));
+  publish("5", 2);
+  EXPECT_EQ(offsets(first(-1)), (std::vector<uint64_t>{4, 5}));
+}
+
+TEST_F(MemoryEngineTest, APublishKeptOutByItsVersionRefreshesBothLifetimes) {
+  publish_version(5);
+  pass(59);
+  EXPECT_EQ(publish_version(5).suppressed, Suppressed::by_version);
+  pass(59);
+  EXPECT_EQ(offsets(first(-1)), (std::vector<uint64_t>{1}));
+}
+
+TEST_F(MemoryEngineTest, AnExpiredHistoryKeepsTheVersionAndTheMetaTtlForgetsIt) {
+  publish_version(5);
+  pass(61);
+  EXPECT_EQ(publish_version(5).suppressed, Suppressed::by_version);
+  pass(3601);
+  EXPECT_EQ(publish_version(5).suppressed, Suppressed::no);
+}
+
+TEST_F(MemoryEngineTest, TheKeyIsLookedAtBeforeTheVersionAndKeptOnlyByAnAcceptedPublish) {
+  const auto publish_keyed = [this](uint64_t version, std::string key) {
+    PublishRequest keyed = request("v");
+    keyed.publication->set_version(version);
+    keyed.idempotency_key = std::move(key);
+    return *get(broker_.publish(std::move(keyed)));
+  };
+  publish_keyed(5, "a");
+  EXPECT_EQ(publish_keyed(4, "b").suppressed, Suppressed::by_version);
+  EXPECT_EQ(publish_keyed(6, "b").position.offset, 2u);
+  const PublishResult repeated = publish_keyed(1, "a");
+  EXPECT_EQ(repeated.suppressed, Suppressed::by_idempotency);
+  EXPECT_EQ(repeated.position.offset, 1u);
+}
+
+TEST_F(MemoryEngineTest, AKeyWorksWithoutHistoryAndItsResultIsFreedUnasked) {
+  for (int i = 0; i < 2; ++i) {
+    PublishRequest keyed = request("x", 0, 0);
+    keyed.idempotency_key = "k";
+    const PublishResult result = *get(broker_.publish(std::move(keyed)));
+    EXPECT_EQ(result.position, protocol::StreamPosition());
+    EXPECT_EQ(result.suppressed, i == 0 ? Suppressed::no : Suppressed::by_idempotency);
+  }
+  EXPECT_EQ(deliveries_.all.size(), 1u);
+  pass(301);
+  EXPECT_EQ(broker_.remembered_results(), 0u);
+}
+
+TEST_F(MemoryEngineTest, APublicationKnowsWhenItWasPublished) {
+  publish("1");
+  EXPECT_EQ(read(first(-1)).publications.at(0)->time_ms, shard_.unix_milliseconds());
+}
+
+TEST_F(MemoryEngineTest, TellsTheTopsOfManyStreamsAndKeepsThemAlive) {
+  const protocol::StreamPosition known = publish("1").position;
+  pass(3000);
+  auto tops = *get(broker_.tops({{.channel = "unknown"}, {.channel = "c"}}));
+  ASSERT_EQ(tops.size(), 2u);
+  EXPECT_EQ(tops[0].offset, 0u);
+  EXPECT_EQ(tops[0].epoch.size(), 8u);
+  EXPECT_EQ(tops[1], known);
+  pass(3000);
+  EXPECT_EQ(get(broker_.tops({{.channel = "c"}}))->at(0), known);
+}
+
+// One stream has many lives: what is queued for it never outlives it.
+TEST_F(MemoryEngineTest, StreamsComeAndGoInAnyOrderOfDeadlines) {
+  for (int round = 0; round < 50; ++round) {
+    for (int i = 0; i < 20; ++i) {
+      PublishRequest some = request("x", 3, 1 + (i * 7 + round) % 5);
+      some.channel = std::to_string(i);
+      some.history.meta_ttl = std::chrono::seconds(1 + (i * 3 + round) % 4);
+      get(broker_.publish(std::move(some)));
+    }
+    pass(round % 3);
+  }
+  pass(6);
+  EXPECT_EQ(broker_.streams(), 0u);
 }
 
 TEST_F(MemoryEngineTest, PresenceCountsClientsAndDistinctUsers) {
