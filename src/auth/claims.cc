@@ -1,0 +1,200 @@
+#include "auth/claims.h"
+
+#include <simdjson.h>
+
+#include "base/base64.h"
+#include "protocol/json.h"
+
+namespace gyre::auth {
+
+namespace {
+
+namespace dom = simdjson::ondemand;
+
+// Thrown inside of read_claims only: simdjson's own way of telling a wrong type.
+struct Undecodable {
+  const char* claim;
+};
+
+bool is_null(dom::value value) {
+  bool null = false;
+  return value.is_null().get(null) == simdjson::SUCCESS && null;
+}
+
+std::string text_of(dom::value value) {
+  return std::string(std::string_view(value.get_string()));
+}
+
+std::string raw_of(dom::value value) {
+  std::string_view text = simdjson::to_json_string(value).value();
+  while (!text.empty() && text.find_last_of(" \t\r\n") == text.size() - 1) text.remove_suffix(1);
+  return std::string(text);
+}
+
+int64_t seconds_of(dom::value value) {
+  // A NumericDate may have a fraction (RFC 7519, 2).
+  const double seconds = value.get_double();
+  constexpr double kLimit = 9e15;
+  if (!(seconds > -kLimit && seconds < kLimit))
+    throw simdjson::simdjson_error(simdjson::NUMBER_ERROR);
+  return static_cast<int64_t>(seconds);
+}
+
+std::vector<std::string> texts_of(dom::value value) {
+  std::vector<std::string> texts;
+  for (auto element : value.get_array()) texts.push_back(text_of(element.value()));
+  return texts;
+}
+
+std::vector<std::string> audience_of(dom::value value) {
+  if (value.type() == dom::json_type::string) return {text_of(value)};
+  return texts_of(value);
+}
+
+std::string decoded(dom::value value, const char* claim) {
+  auto bytes = base64::decode(text_of(value));
+  if (!bytes) throw Undecodable{claim};
+  return std::move(*bytes);
+}
+
+std::optional<bool> flag_of(dom::value value) {
+  std::optional<bool> flag = false;
+  for (auto field : value.get_object()) {
+    if (std::string_view(field.unescaped_key()) == "value") flag = bool(field.value().get_bool());
+  }
+  return flag;
+}
+
+Override override_of(dom::value value) {
+  Override result;
+  for (auto field : value.get_object()) {
+    const std::string_view key = field.unescaped_key();
+    dom::value flag = field.value();
+    if (is_null(flag)) continue;
+    if (key == "presence") result.presence = flag_of(flag);
+    if (key == "join_leave") result.join_leave = flag_of(flag);
+    if (key == "force_push_join_leave") result.force_push_join_leave = flag_of(flag);
+    if (key == "force_positioning") result.force_positioning = flag_of(flag);
+    if (key == "force_recovery") result.force_recovery = flag_of(flag);
+  }
+  return result;
+}
+
+// Options with their binary forms, which win over the others when they are not empty.
+struct RawOptions {
+  SubscriptionOptions plain;
+  std::string b64info, b64data;
+
+  bool take(std::string_view key, dom::value value) {
+    if (key == "info") {
+      plain.info = raw_of(value);
+    } else if (key == "b64info") {
+      b64info = decoded(value, "b64info");
+    } else if (key == "data") {
+      plain.data = raw_of(value);
+    } else if (key == "b64data") {
+      b64data = decoded(value, "b64data");
+    } else if (key == "override") {
+      plain.override_options = override_of(value);
+    } else {
+      return false;
+    }
+    return true;
+  }
+  SubscriptionOptions finish() && {
+    if (!b64info.empty()) plain.info = std::move(b64info);
+    if (!b64data.empty()) plain.data = std::move(b64data);
+    return std::move(plain);
+  }
+};
+
+SubscriptionOptions options_of(dom::value value) {
+  RawOptions options;
+  for (auto field : value.get_object()) {
+    const std::string key(std::string_view(field.unescaped_key()));
+    dom::value inner = field.value();
+    if (!is_null(inner)) options.take(key, inner);
+  }
+  return std::move(options).finish();
+}
+
+void take_claim(Claims& claims, RawOptions& options, std::string_view key, dom::value value) {
+  if (key == "sub") {
+    claims.subject = text_of(value);
+  } else if (key == "exp") {
+    claims.expires = seconds_of(value);
+  } else if (key == "nbf") {
+    claims.not_before = seconds_of(value);
+  } else if (key == "iat") {
+    seconds_of(value);
+  } else if (key == "expire_at") {
+    claims.expire_at = seconds_of(value);
+  } else if (key == "iss") {
+    claims.issuer = text_of(value);
+  } else if (key == "jti") {
+    text_of(value);
+  } else if (key == "aud") {
+    claims.audience = audience_of(value);
+  } else if (key == "channel") {
+    claims.channel = text_of(value);
+  } else if (key == "client") {
+    claims.client = text_of(value);
+  } else if (key == "meta") {
+    claims.meta = raw_of(value);
+  } else if (key == "channels") {
+    claims.channels = texts_of(value);
+  } else if (key == "subs") {
+    for (auto field : value.get_object()) {
+      std::string channel(std::string_view(field.unescaped_key()));
+      claims.subs.emplace_back(std::move(channel), options_of(field.value()));
+    }
+  } else {
+    options.take(key, value);
+  }
+}
+
+// A text as it is, anything else by its JSON.
+std::string as_user_id(dom::value value) {
+  return value.type() == dom::json_type::string ? text_of(value) : raw_of(value);
+}
+
+Claims read(std::string_view json, std::string_view user_id_claim) {
+  dom::parser parser;
+  const simdjson::padded_string padded(json);
+  dom::document document = parser.iterate(padded);
+  Claims claims;
+  RawOptions options;
+  for (auto field : document.get_object()) {
+    const std::string key(std::string_view(field.unescaped_key()));
+    dom::value value = field.value();
+    if (is_null(value)) continue;
+    // A value can be read once; the user's claim may be one of the others as well.
+    if (!user_id_claim.empty() && key == user_id_claim) {
+      claims.user_id = as_user_id(value);
+      if (key == "sub") claims.subject = claims.user_id;
+      continue;
+    }
+    take_claim(claims, options, key, value);
+  }
+  claims.options = std::move(options).finish();
+  return claims;
+}
+
+}  // namespace
+
+std::expected<Claims, Problem> read_claims(std::string_view json, std::string_view user_id_claim) {
+  // On-demand parsing lets broken JSON pass where it is not looked at.
+  if (!protocol::json::validate(json)) {
+    return std::unexpected(Problem{Problem::Kind::invalid, "claims are not JSON"});
+  }
+  try {
+    return read(json, user_id_claim);
+  } catch (const Undecodable& problem) {
+    return std::unexpected(
+        Problem{Problem::Kind::undecodable, std::string(problem.claim) + " is not base64"});
+  } catch (const simdjson::simdjson_error& error) {
+    return std::unexpected(Problem{Problem::Kind::invalid, std::string("claims: ") + error.what()});
+  }
+}
+
+}  // namespace gyre::auth

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+struct evp_pkey_st;
+
+namespace gyre::auth {
+
+// The algorithms of RFC 7518, 3.1 that tokens may be signed with.
+struct Algorithm {
+  enum class Family : uint8_t { hmac, rsa, ecdsa };
+  Family family;
+  int bits;  // of the hash: 256, 384, 512
+
+  // Nothing for "none", for PS* and for anything unknown.
+  static const Algorithm* find(std::string_view name);
+};
+
+// A public key from PEM: a PKIX key or an X.509 certificate.
+class PublicKey {
+ public:
+  static Result<PublicKey> from_pem(const std::string& pem, Algorithm::Family family);
+  // For ECDSA only the hash that fits the curve passes (RFC 7518, 3.4).
+  bool verifies(const Algorithm& algorithm, std::string_view text,
+                std::string_view signature) const;
+
+ private:
+  struct Free {
+    void operator()(evp_pkey_st* key) const;
+  };
+  std::unique_ptr<evp_pkey_st, Free> key_;
+};
+
+std::string hmac(const Algorithm& algorithm, std::string_view secret, std::string_view text);
+// In constant time.
+bool verifies_hmac(const Algorithm& algorithm, std::string_view secret, std::string_view text,
+                   std::string_view signature);
+
+}  // namespace gyre::auth

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "auth/claims.h"
+#include "base/result.h"
+
+namespace gyre::auth {
+
+// client.token or client.subscription_token; names are those of the keys.
+struct VerifierOptions {
+  std::string hmac_secret_key;
+  std::string hmac_previous_secret_key;
+  int64_t hmac_previous_secret_key_valid_until = 0;  // Unix seconds; 0: always
+  std::string rsa_public_key;                        // PEM
+  std::string ecdsa_public_key;                      // PEM
+  std::string audience;
+  std::string audience_regex;
+  std::string issuer;
+  std::string issuer_regex;
+  std::string user_id_claim;
+  bool insecure_skip_signature_verify = false;
+};
+
+struct ConnectToken {
+  std::string user;
+  Claims claims;
+};
+
+struct SubscribeToken {
+  std::string user;
+  Claims claims;  // channel is not empty
+};
+
+// Verifies tokens (spec subscriptions.md 3.1). Immutable after construction; one for each shard,
+// since the cryptographic contexts inside are not shared between threads.
+class TokenVerifier {
+ public:
+  static Result<TokenVerifier> create(VerifierOptions options);
+  ~TokenVerifier();
+  TokenVerifier(TokenVerifier&&) noexcept;
+  TokenVerifier& operator=(TokenVerifier&&) noexcept;
+
+  // `now`: Unix seconds. Tokens of a kind are no tokens of the other.
+  std::expected<ConnectToken, Problem> verify_connect(std::string_view token, int64_t now) const;
+  std::expected<SubscribeToken, Problem> verify_subscribe(std::string_view token,
+                                                          int64_t now) const;
+
+  // A token may be this long; a longer one is refused before anything is decoded.
+  static constexpr size_t kTokenBytesMax = 64 * 1024;
+
+ private:
+  struct State;
+  explicit TokenVerifier(std::unique_ptr<State> state);
+  std::expected<Claims, Problem> verify(std::string_view token, int64_t now) const;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace gyre::auth
