@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "os/kernel.h"
 
@@ -28,16 +29,20 @@ class ManualKernel final : public Kernel {
   void pause(Descriptor, Token) override {}
   void resume(Descriptor, Token) override {}
   ptrdiff_t send(Descriptor socket, Token, std::span<const iovec> parts) override {
-    ptrdiff_t size = 0;
     ++sends;
+    if (is_broken) return -1;
+    ptrdiff_t size = 0;
     for (const iovec& part : parts) {
-      sent[socket].append(static_cast<const char*>(part.iov_base), part.iov_len);
-      size += static_cast<ptrdiff_t>(part.iov_len);
+      const size_t taken = std::min(part.iov_len, room);
+      sent[socket].append(static_cast<const char*>(part.iov_base), taken);
+      size += static_cast<ptrdiff_t>(taken);
+      room -= taken;
+      if (taken < part.iov_len) break;
     }
     return size;
   }
   void finish(Descriptor) override {}
-  void close(Descriptor) override {}
+  void close(Descriptor socket) override { closed.push_back(socket); }
   std::string peer_address(Descriptor) override { return {}; }
   void wait(Nanos) override {}
   void dispatch(EventSink&, std::span<char>) override {}
@@ -47,6 +52,9 @@ class ManualKernel final : public Kernel {
   uint8_t next_random = 0;
   Token listener = 0;
   std::map<Descriptor, std::string> sent;
+  std::vector<Descriptor> closed;
+  size_t room = SIZE_MAX / 2;  // bytes that sends still take
+  bool is_broken = false;
   int sends = 0;
 };
 

@@ -1,0 +1,204 @@
+#include "net/sockets.h"
+
+#include <gtest/gtest.h>
+
+#include "os/manual_kernel.h"
+
+namespace gyre::net {
+namespace {
+
+struct Seen {
+  std::vector<EndReason> ends;
+  std::string bytes;
+  int flushed = 0;
+};
+
+struct Watcher final : Handler {
+  explicit Watcher(Seen& log) : seen(log) {}
+  void on_bytes(std::span<char> bytes) override { seen.bytes.append(bytes.data(), bytes.size()); }
+  void on_end(EndReason reason) override { seen.ends.push_back(reason); }
+  void on_flushed() override { ++seen.flushed; }
+  Seen& seen;
+};
+
+struct OneAcceptor final : Acceptor {
+  explicit OneAcceptor(Seen& log) : seen(log) {}
+  std::unique_ptr<Handler> accept(SocketHandle accepted) override {
+    socket = accepted;
+    return std::make_unique<Watcher>(seen);
+  }
+  Seen& seen;
+  SocketHandle socket;
+};
+
+// One WebSocket connection with the descriptor 10.
+class SocketsTest : public testing::Test {
+ protected:
+  SocketsTest() {
+    shard_.attach(sockets_, sockets_);
+    EXPECT_TRUE(sockets_.listen({}, acceptor_));
+    sockets_.on_connection(kernel_.listener, 10);
+    sockets_.set_framing(socket(), Framing::websocket_text);
+  }
+  SocketHandle socket() const { return acceptor_.socket; }
+  os::Token token() const { return (os::Token{socket().generation} << 32) | socket().slot; }
+  void send(std::string_view message) { sockets_.send(socket(), Frame::make(message)); }
+  void end_turn() {
+    while (sockets_.flush()) {
+    }
+    sockets_.settle();
+  }
+  // The kernel has room for so many bytes more.
+  void give_room(size_t bytes) {
+    kernel_.room = bytes;
+    sockets_.on_room(token());
+    end_turn();
+  }
+  std::string sent() { return std::exchange(kernel_.sent[10], {}); }
+  static std::string framed(const std::string& message) {
+    char header[kHeaderMax];
+    const size_t size = write_websocket_header(header, 0x81, message.size());
+    return std::string(header, size) + message;
+  }
+
+  os::ManualKernel kernel_;
+  runtime::ShardSet set_;
+  runtime::Shard shard_{{}, kernel_, set_};
+  runtime::TurnScope scope_{shard_};
+  Seen seen_;
+  OneAcceptor acceptor_{seen_};
+  Sockets sockets_{shard_, {.queue_bytes_max = 1000, .write_timeout = os::kSecond}};
+};
+
+TEST_F(SocketsTest, AMessageLeavesAtTheEndOfTheTurn) {
+  send("{}");
+  EXPECT_EQ(sent(), "");
+  end_turn();
+  EXPECT_EQ(sent(), framed("{}"));
+  EXPECT_EQ(sockets_.queued_bytes(socket()), 0u);
+}
+
+TEST_F(SocketsTest, BatchesAtMostSixteenMessagesIntoOne) {
+  std::string first;
+  for (int i = 0; i < 20; ++i) {
+    send(std::to_string(i));
+    if (i < 16) first += std::to_string(i) + (i < 15 ? "\n" : "");
+  }
+  end_turn();
+  EXPECT_EQ(kernel_.sends, 1);
+  EXPECT_EQ(sent(), framed(first) + framed("16\n17\n18\n19"));
+}
+
+TEST_F(SocketsTest, ControlFramesKeepTheirPlaceAndTheirBytes) {
+  send("1");
+  sockets_.send(socket(), Frame::make_raw("\x8a\x01p"));
+  send("2");
+  send("3");
+  end_turn();
+  EXPECT_EQ(sent(), framed("1") + "\x8a\x01p" + framed("2\n3"));
+}
+
+// Wherever the kernel cuts, the peer gets the same bytes.
+TEST_F(SocketsTest, ASendCutAtAnyByteGoesOnWhereItStopped) {
+  const std::string wanted = framed("one\ntwo\nthree") + framed("four");
+  for (size_t cut = 0; cut <= wanted.size(); ++cut) {
+    for (size_t second = 0; cut + second <= wanted.size(); second += 3) {
+      for (const char* message : {"one", "two", "three"}) send(message);
+      kernel_.room = cut;
+      end_turn();
+      send("four");
+      end_turn();
+      give_room(second);
+      give_room(SIZE_MAX / 2);
+      const std::string all = sent();
+      // "four" joins the others when nothing of them had left.
+      if (all != framed("one\ntwo\nthree\nfour")) ASSERT_EQ(all, wanted) << cut << " " << second;
+      ASSERT_EQ(sockets_.queued_bytes(socket()), 0u);
+    }
+  }
+  EXPECT_TRUE(seen_.ends.empty());
+}
+
+TEST_F(SocketsTest, AWriteWithoutProgressStalls) {
+  kernel_.room = 1;
+  send("hello");
+  end_turn();
+  kernel_.now += 500 * os::kMillisecond;
+  shard_.turn(0);
+  EXPECT_TRUE(seen_.ends.empty());
+  kernel_.now += os::kSecond;
+  shard_.turn(0);
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::stalled});
+}
+
+TEST_F(SocketsTest, ProgressProlongsTheDeadline) {
+  kernel_.room = 1;
+  send("hello");
+  end_turn();
+  for (int i = 0; i < 4; ++i) {
+    kernel_.now += 800 * os::kMillisecond;
+    give_room(1);
+    shard_.turn(0);
+  }
+  EXPECT_TRUE(seen_.ends.empty());
+}
+
+TEST_F(SocketsTest, TooMuchWaitingIsSlowOnceAndOnlyLastWordsGoOut) {
+  for (int i = 0; i < 30; ++i) send(std::string(100, 'x'));
+  end_turn();
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::slow});
+  EXPECT_EQ(sent(), "");
+  sockets_.abandon_output(socket());
+  sockets_.send(socket(), Frame::make_raw("bye"));
+  sockets_.close_when_flushed(socket());
+  end_turn();
+  EXPECT_EQ(sent(), "bye");
+  EXPECT_EQ(kernel_.closed, std::vector<os::Descriptor>{10});
+}
+
+TEST_F(SocketsTest, ABrokenConnectionIsToldOnceAndTakesNoMore) {
+  kernel_.is_broken = true;
+  send("x");
+  end_turn();
+  send("y");
+  end_turn();
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::broken});
+  EXPECT_EQ(sockets_.queued_bytes(socket()), 0u);
+}
+
+TEST_F(SocketsTest, TheHandlerLearnsWhenEverythingHasLeft) {
+  kernel_.room = 1;
+  send("hello");
+  sockets_.notify_when_flushed(socket());
+  end_turn();
+  EXPECT_EQ(seen_.flushed, 0);
+  give_room(SIZE_MAX / 2);
+  EXPECT_EQ(seen_.flushed, 1);
+}
+
+TEST_F(SocketsTest, AHandleOfAClosedConnectionNamesNobody) {
+  const SocketHandle old = socket();
+  const os::Token old_token = token();
+  sockets_.close(old);
+  sockets_.on_connection(kernel_.listener, 11);
+  EXPECT_EQ(socket().slot, old.slot);
+  EXPECT_FALSE(sockets_.is_open(old));
+  EXPECT_EQ(sockets_.descriptor(old_token), os::kNoDescriptor);
+  std::string text = "late";
+  sockets_.on_bytes(old_token, text);
+  sockets_.send(old, Frame::make("x"));
+  end_turn();
+  EXPECT_EQ(seen_.bytes, "");
+  EXPECT_EQ(kernel_.sent[11], "");
+}
+
+TEST_F(SocketsTest, AClosedConnectionLeavesItsSuccessorAloneInTheDirtyList) {
+  send("x");
+  sockets_.close(socket());
+  sockets_.on_connection(kernel_.listener, 11);
+  end_turn();
+  EXPECT_EQ(kernel_.sends, 0);
+}
+
+}  // namespace
+}  // namespace gyre::net
