@@ -67,7 +67,8 @@ int start(const config::Tree& tree) {
   return code;
 #else
   (void)tree;
-  log::write(log::Level::fatal, "this program was built without the server");
+  log::write(log::Level::fatal,
+             "this version cannot serve clients yet; README.md says what it can do");
   return 1;
 #endif
 }

@@ -1,0 +1,185 @@
+#include "runtime/shard.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "os/linux_kernel.h"
+#include "runtime/call.h"
+
+namespace gyre::runtime {
+namespace {
+
+struct NoEvents final : os::EventSink {
+  os::Descriptor descriptor(os::Token) const override { return os::kNoDescriptor; }
+  void on_connection(os::Token, os::Descriptor) override {}
+  void on_bytes(os::Token, std::span<char>) override {}
+  void on_end(os::Token, bool) override {}
+  void on_room(os::Token) override {}
+};
+
+struct NoOutput final : OutputStage {
+  size_t waiting() const override { return 0; }
+  bool flush() override { return false; }
+  void settle() override {}
+};
+
+// Shards on threads of their own, over the real kernel. `lends` as in production, or always waking.
+class ShardsTest : public testing::TestWithParam<bool> {
+ protected:
+  void start(uint16_t count) {
+    set_.lends = GetParam();
+    for (uint16_t i = 0; i < count; ++i) {
+      kernels_.push_back(std::move(*os::LinuxKernel::create()));
+      ASSERT_TRUE(kernels_.back()->open());
+      shards_.push_back(std::make_unique<Shard>(ShardId{i}, *kernels_.back(), set_));
+      shards_.back()->attach(events_, output_);
+      set_.shards.push_back(shards_.back().get());
+    }
+    for (auto& shard : shards_) threads_.emplace_back([&shard] { shard->run(); });
+  }
+  // From outside, as guests do.
+  template <class Work>
+  void tell(size_t shard, Work work) {
+    shards_[shard]->post(*new Errand<Work>(std::move(work)));
+  }
+  void wait_for(std::atomic<int>& value, int wanted) {
+    for (int now = value.load(); now != wanted; now = value.load()) value.wait(now);
+  }
+  void TearDown() override {
+    for (auto& shard : shards_) shard->stop();
+    for (std::thread& thread : threads_) thread.join();
+    for (auto& shard : shards_) {
+      EXPECT_EQ(shard->tasks().active(), 0u);
+    }
+  }
+
+  NoEvents events_;
+  NoOutput output_;
+  ShardSet set_;
+  std::vector<std::unique_ptr<os::LinuxKernel>> kernels_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::thread> threads_;
+};
+
+// A ball that goes to and fro, adding up what each shard alone may touch.
+struct PingPong {
+  Shard* a;
+  Shard* b;
+  int left = 0;
+  long hits_a = 0;  // touched on a's turns only
+  long hits_b = 0;
+  std::atomic<int> done{0};
+
+  void hit() {
+    Shard* here = Shard::current();
+    (here == a ? hits_a : hits_b)++;
+    if (--left == 0) {
+      done.store(1);
+      done.notify_all();
+      return;
+    }
+    send_errand(here == a ? *b : *a, [this] { hit(); });
+  }
+};
+
+TEST_P(ShardsTest, AMessageGoesToAndFroWithoutGettingLost) {
+  start(2);
+  PingPong game{.a = shards_[0].get(), .b = shards_[1].get(), .left = 20'000};
+  tell(0, [&game] { game.hit(); });
+  wait_for(game.done, 1);
+  EXPECT_EQ(game.hits_a + game.hits_b, 20'000);
+}
+
+TEST_P(ShardsTest, MessagesOfOneSenderArriveInOrderAndOnce) {
+  constexpr int kShards = 3;
+  constexpr int kMessages = 5'000;
+  start(kShards);
+  struct Inbox {
+    std::vector<int> last = std::vector<int>(kShards, -1);  // by sender; touched on its shard only
+    int count = 0;
+  };
+  std::vector<Inbox> inboxes(kShards);
+  std::atomic<int> finished{0};
+  std::atomic<int> errors{0};
+  for (int sender = 0; sender < kShards; ++sender) {
+    tell(sender, [&, sender] {
+      for (int i = 0; i < kMessages; ++i) {
+        for (int to = 0; to < kShards; ++to) {
+          send_errand(*shards_[to], [&, sender, to, i] {
+            Inbox& inbox = inboxes[to];
+            if (inbox.last[sender] != i - 1) ++errors;
+            inbox.last[sender] = i;
+            if (++inbox.count == kShards * kMessages) {
+              ++finished;
+              finished.notify_all();
+            }
+          });
+        }
+      }
+    });
+  }
+  wait_for(finished, kShards);
+  EXPECT_EQ(errors, 0);
+}
+
+Task<int> square(int value) {
+  co_await Yield();
+  co_return value* value;
+}
+
+Task<void> ask(Shard* to, int calls, long* sum, std::atomic<int>* done) {
+  const Shard* home = Shard::current();
+  for (int i = 0; i < calls; ++i) {
+    *sum += co_await call(*to, [i] { return square(i); });
+    if (Shard::current() != home) *sum = -1'000'000'000;
+  }
+  ++*done;
+  done->notify_all();
+}
+
+TEST_P(ShardsTest, ACallRunsThereAndResumesHere) {
+  constexpr int kCalls = 2'000;
+  start(2);
+  std::atomic<int> done{0};
+  long sums[2] = {0, 0};
+  for (size_t i = 0; i < 2; ++i) {
+    tell(i, [&, i] {
+      Shard::current()->tasks().spawn(ask(shards_[1 - i].get(), kCalls, &sums[i], &done));
+    });
+  }
+  wait_for(done, 2);
+  long expected = 0;
+  for (long i = 0; i < kCalls; ++i) expected += i * i;
+  EXPECT_EQ(sums[0], expected);
+  EXPECT_EQ(sums[1], expected);
+}
+
+Task<void> sleep_and_tell(os::Nanos duration, std::atomic<int>* done) {
+  co_await SleepUntil(Shard::current()->now() + duration);
+  ++*done;
+  done->notify_all();
+}
+
+// A timer armed by a lent turn is earlier than the owner meant to wake.
+TEST_P(ShardsTest, ATimerArmedForASleepingShardFires) {
+  start(2);
+  std::atomic<int> done{0};
+  tell(0, [&] {
+    send_errand(*shards_[1], [&] {
+      Shard::current()->tasks().spawn(sleep_and_tell(10 * os::kMillisecond, &done));
+    });
+  });
+  wait_for(done, 1);
+  EXPECT_EQ(done, 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(LendingAndWaking, ShardsTest, testing::Bool(), [](const auto& parameter) {
+  return parameter.param ? "Lending" : "Waking";
+});
+
+}  // namespace
+}  // namespace gyre::runtime
