@@ -1,5 +1,5 @@
 # The habits; run.sh and test.sh are the two commands that need nothing installed.
-.PHONY: build check test golden run bench bench-full bench-programs fuzz format clean
+.PHONY: build check test golden run bench bench-full bench-programs fuzz format clean test-fresh
 
 build:  ## the optimised binary, build/release/gyre
 	tools/install_packages.sh packages.txt
@@ -30,6 +30,9 @@ bench-full: bench-programs  ## all rows
 fuzz:  ## the libFuzzer programs, build/fuzz/fuzz/NAME_fuzz
 	cmake --preset fuzz >/dev/null
 	cmake --build --preset fuzz --target fuzzers
+
+test-fresh:  ## both README commands in an empty Debian 12 root
+	tools/test_fresh.sh
 
 format:
 	git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
