@@ -2,6 +2,9 @@
 
 #include <simdjson.h>
 
+#include <array>
+#include <charconv>
+
 #include "base/base64.h"
 #include "protocol/json.h"
 
@@ -11,10 +14,8 @@ namespace {
 
 namespace dom = simdjson::ondemand;
 
-// Thrown inside of read_claims only: simdjson's own way of telling a wrong type.
-struct Undecodable {
-  const char* claim;
-};
+// What follows throws simdjson_error inside of read_claims only: its own way of telling a wrong
+// type.
 
 bool is_null(dom::value value) {
   bool null = false;
@@ -51,12 +52,6 @@ std::vector<std::string> audience_of(dom::value value) {
   return texts_of(value);
 }
 
-std::string decoded(dom::value value, const char* claim) {
-  auto bytes = base64::decode(text_of(value));
-  if (!bytes) throw Undecodable{claim};
-  return std::move(*bytes);
-}
-
 std::optional<bool> flag_of(dom::value value) {
   std::optional<bool> flag = false;
   for (auto field : value.get_object()) {
@@ -83,17 +78,17 @@ Override override_of(dom::value value) {
 // Options with their binary forms, which win over the others when they are not empty.
 struct RawOptions {
   SubscriptionOptions plain;
-  std::string b64info, b64data;
+  std::string b64info, b64data;  // not decoded yet
 
   bool take(std::string_view key, dom::value value) {
     if (key == "info") {
       plain.info = raw_of(value);
     } else if (key == "b64info") {
-      b64info = decoded(value, "b64info");
+      b64info = text_of(value);
     } else if (key == "data") {
       plain.data = raw_of(value);
     } else if (key == "b64data") {
-      b64data = decoded(value, "b64data");
+      b64data = text_of(value);
     } else if (key == "override") {
       plain.override_options = override_of(value);
     } else {
@@ -101,21 +96,31 @@ struct RawOptions {
     }
     return true;
   }
-  SubscriptionOptions finish() && {
-    if (!b64info.empty()) plain.info = std::move(b64info);
-    if (!b64data.empty()) plain.data = std::move(b64data);
+  // Names the first claim that is no base64 in `undecodable`.
+  SubscriptionOptions finish(std::string& undecodable) && {
+    const auto decode = [&](std::string_view name, const std::string& text, std::string& into) {
+      if (text.empty()) return;
+      if (auto bytes = base64::decode(text)) {
+        into = std::move(*bytes);
+      } else if (undecodable.empty()) {
+        undecodable = name;
+      }
+    };
+    decode("b64info", b64info, plain.info);
+    decode("b64data", b64data, plain.data);
     return std::move(plain);
   }
 };
 
-SubscriptionOptions options_of(dom::value value) {
+SubscriptionOptions options_of(dom::value value, std::string& undecodable) {
   RawOptions options;
+  if (is_null(value)) return {};
   for (auto field : value.get_object()) {
     const std::string key(std::string_view(field.unescaped_key()));
     dom::value inner = field.value();
     if (!is_null(inner)) options.take(key, inner);
   }
-  return std::move(options).finish();
+  return std::move(options).finish(undecodable);
 }
 
 void take_claim(Claims& claims, RawOptions& options, std::string_view key, dom::value value) {
@@ -146,16 +151,28 @@ void take_claim(Claims& claims, RawOptions& options, std::string_view key, dom::
   } else if (key == "subs") {
     for (auto field : value.get_object()) {
       std::string channel(std::string_view(field.unescaped_key()));
-      claims.subs.emplace_back(std::move(channel), options_of(field.value()));
+      claims.subs.emplace_back(std::move(channel), options_of(field.value(), claims.undecodable));
     }
   } else {
     options.take(key, value);
   }
 }
 
-// A text as it is, anything else by its JSON.
+// A text as it is, a number in decimal without an exponent, anything else by its JSON.
 std::string as_user_id(dom::value value) {
-  return value.type() == dom::json_type::string ? text_of(value) : raw_of(value);
+  const dom::json_type type = value.type();
+  if (type == dom::json_type::string) return text_of(value);
+  std::string raw = raw_of(value);
+  const bool is_plain = raw.find_first_not_of("0123456789", raw[0] == '-') == std::string::npos;
+  if (type != dom::json_type::number || is_plain) return raw;
+  double number = 0;
+  const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), number);
+  if (error != std::errc()) throw simdjson::simdjson_error(simdjson::NUMBER_ERROR);
+  std::array<char, 400> digits;  // the longest double has 309 before its point
+  const auto written =
+      std::to_chars(digits.data(), digits.data() + digits.size(), number, std::chars_format::fixed);
+  if (written.ec != std::errc()) throw simdjson::simdjson_error(simdjson::NUMBER_ERROR);
+  return {digits.data(), written.ptr};
 }
 
 Claims read(std::string_view json, std::string_view user_id_claim) {
@@ -176,7 +193,7 @@ Claims read(std::string_view json, std::string_view user_id_claim) {
     }
     take_claim(claims, options, key, value);
   }
-  claims.options = std::move(options).finish();
+  claims.options = std::move(options).finish(claims.undecodable);
   return claims;
 }
 
@@ -189,9 +206,6 @@ std::expected<Claims, Problem> read_claims(std::string_view json, std::string_vi
   }
   try {
     return read(json, user_id_claim);
-  } catch (const Undecodable& problem) {
-    return std::unexpected(
-        Problem{Problem::Kind::undecodable, std::string(problem.claim) + " is not base64"});
   } catch (const simdjson::simdjson_error& error) {
     return std::unexpected(Problem{Problem::Kind::invalid, std::string("claims: ") + error.what()});
   }

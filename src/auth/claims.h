@@ -42,6 +42,8 @@ struct Claims {
   std::vector<std::pair<std::string, SubscriptionOptions>> subs;
   // The claim named by user_id_claim as text, if that was asked for.
   std::string user_id;
+  // A b64info or b64data that is no base64; the token is otherwise well. Empty: there is none.
+  std::string undecodable;
 
   // When the connection or subscription ends; nothing: never.
   std::optional<int64_t> end() const {

@@ -4,6 +4,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
@@ -11,6 +12,8 @@
 
 #include <array>
 #include <utility>
+
+#include "base/check.h"
 
 namespace gyre::auth {
 
@@ -31,12 +34,20 @@ const EVP_MD* hash_of(const Algorithm& algorithm) {
   }
 }
 
+// 256, 384 or 521 for the curves of RFC 7518, 3.4; others of that size are no match, 0.
+int curve_bits(EVP_PKEY* key) {
+  std::array<char, 64> name{};
+  if (EVP_PKEY_get_group_name(key, name.data(), name.size(), nullptr) != 1) return 0;
+  const std::string_view curve(name.data());
+  if (curve == "prime256v1") return 256;
+  if (curve == "secp384r1") return 384;
+  return curve == "secp521r1" ? 521 : 0;
+}
+
 // Bytes of each half of a raw ECDSA signature; 0 if the hash does not fit the key's curve.
 size_t ecdsa_half(EVP_PKEY* key, const Algorithm& algorithm) {
-  const int bits = EVP_PKEY_get_bits(key);
-  const bool fits = (algorithm.bits == 256 && bits == 256) ||
-                    (algorithm.bits == 384 && bits == 384) ||
-                    (algorithm.bits == 512 && bits == 521);
+  const int bits = curve_bits(key);
+  const bool fits = bits == algorithm.bits || (bits == 521 && algorithm.bits == 512);
   return fits ? static_cast<size_t>((bits + 7) / 8) : 0;
 }
 
@@ -66,6 +77,8 @@ EVP_PKEY* read_pem(const std::string& pem) {
     X509_free(certificate);
   }
   BIO_free(bio);
+  // What did not fit is no concern of the next caller of OpenSSL on this thread.
+  ERR_clear_error();
   return key;
 }
 
@@ -102,6 +115,9 @@ Result<PublicKey> PublicKey::from_pem(const std::string& pem, Algorithm::Family 
   if (EVP_PKEY_get_base_id(key.key_.get()) != wanted) {
     return fail(Errc::invalid, "the public key is of another kind");
   }
+  if (family == Algorithm::Family::ecdsa && curve_bits(key.key_.get()) == 0) {
+    return fail(Errc::invalid, "the public key is on another curve than P-256, P-384 and P-521");
+  }
   return key;
 }
 
@@ -120,6 +136,7 @@ bool PublicKey::verifies(const Algorithm& algorithm, std::string_view text,
       EVP_DigestVerify(context, bytes_of(signature), signature.size(), bytes_of(text),
                        text.size()) == 1;
   EVP_MD_CTX_free(context);
+  if (!good) ERR_clear_error();  // TLS on this thread would take them for its own
   return good;
 }
 
@@ -131,11 +148,35 @@ std::string hmac(const Algorithm& algorithm, std::string_view secret, std::strin
   return {reinterpret_cast<char*>(result.data()), size};
 }
 
-bool verifies_hmac(const Algorithm& algorithm, std::string_view secret, std::string_view text,
-                   std::string_view signature) {
-  const std::string expected = hmac(algorithm, secret, text);
-  return signature.size() == expected.size() &&
-         CRYPTO_memcmp(signature.data(), expected.data(), expected.size()) == 0;
+void HmacKey::Free::operator()(evp_mac_ctx_st* context) const {
+  EVP_MAC_CTX_free(context);
+}
+
+HmacKey::HmacKey(std::string_view secret) {
+  GYRE_CHECK(!secret.empty());
+  EVP_MAC* mac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  GYRE_CHECK(mac);
+  static constexpr std::array<const char*, 3> kHashes{"SHA256", "SHA384", "SHA512"};
+  for (size_t i = 0; i < kHashes.size(); ++i) {
+    contexts_[i].reset(EVP_MAC_CTX_new(mac));
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, const_cast<char*>(kHashes[i]), 0),
+        OSSL_PARAM_construct_end()};
+    GYRE_CHECK(EVP_MAC_init(contexts_[i].get(), bytes_of(secret), secret.size(), parameters) == 1);
+  }
+  EVP_MAC_free(mac);
+}
+
+bool HmacKey::verifies(const Algorithm& algorithm, std::string_view text,
+                       std::string_view signature) {
+  EVP_MAC_CTX* context = contexts_[static_cast<size_t>(algorithm.bits / 128 - 2)].get();
+  std::array<unsigned char, EVP_MAX_MD_SIZE> expected;
+  size_t size = 0;
+  // Without a key the context starts again with the one that it has.
+  GYRE_CHECK(EVP_MAC_init(context, nullptr, 0, nullptr) == 1 &&
+             EVP_MAC_update(context, bytes_of(text), text.size()) == 1 &&
+             EVP_MAC_final(context, expected.data(), &size, expected.size()) == 1);
+  return signature.size() == size && CRYPTO_memcmp(signature.data(), expected.data(), size) == 0;
 }
 
 }  // namespace gyre::auth

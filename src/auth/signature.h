@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -7,6 +8,7 @@
 #include "base/result.h"
 
 struct evp_pkey_st;
+struct evp_mac_ctx_st;
 
 namespace gyre::auth {
 
@@ -20,7 +22,8 @@ struct Algorithm {
   static const Algorithm* find(std::string_view name);
 };
 
-// A public key from PEM: a PKIX key or an X.509 certificate.
+// A public key from PEM: a PKIX key or an X.509 certificate; for ECDSA one of the curves P-256,
+// P-384 and P-521.
 class PublicKey {
  public:
   static Result<PublicKey> from_pem(const std::string& pem, Algorithm::Family family);
@@ -35,9 +38,21 @@ class PublicKey {
   std::unique_ptr<evp_pkey_st, Free> key_;
 };
 
+// A secret with its contexts ready for the next signature, which costs a quarter of starting from
+// the secret. Not for two threads at once.
+class HmacKey {
+ public:
+  explicit HmacKey(std::string_view secret);
+  // Compares in constant time.
+  bool verifies(const Algorithm& algorithm, std::string_view text, std::string_view signature);
+
+ private:
+  struct Free {
+    void operator()(evp_mac_ctx_st* context) const;
+  };
+  std::array<std::unique_ptr<evp_mac_ctx_st, Free>, 3> contexts_;  // by hash
+};
+
 std::string hmac(const Algorithm& algorithm, std::string_view secret, std::string_view text);
-// In constant time.
-bool verifies_hmac(const Algorithm& algorithm, std::string_view secret, std::string_view text,
-                   std::string_view signature);
 
 }  // namespace gyre::auth

@@ -1,14 +1,12 @@
 #include "auth/token_verifier.h"
 
 #include <re2/re2.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <optional>
 
+#include "auth/jwt.h"
 #include "auth/signature.h"
-#include "base/base64.h"
-#include "protocol/json.h"
 
 namespace gyre::auth {
 
@@ -16,35 +14,6 @@ namespace {
 
 std::unexpected<Problem> invalid(std::string reason) {
   return std::unexpected(Problem{Problem::Kind::invalid, std::move(reason)});
-}
-
-// The three parts of a compact JWT, decoded (RFC 7515, 7.1).
-struct Parts {
-  std::string header, claims, signature;
-  std::string_view signed_text;
-};
-
-std::optional<Parts> split(std::string_view token) {
-  const size_t first = token.find('.');
-  if (first == std::string_view::npos) return std::nullopt;
-  const size_t second = token.find('.', first + 1);
-  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
-    return std::nullopt;
-  }
-  auto header = base64::decode_url(token.substr(0, first));
-  auto claims = base64::decode_url(token.substr(first + 1, second - first - 1));
-  auto signature = base64::decode_url(token.substr(second + 1));
-  if (!header || !claims || !signature) return std::nullopt;
-  return Parts{std::move(*header), std::move(*claims), std::move(*signature),
-               token.substr(0, second)};
-}
-
-std::optional<std::string> algorithm_name(const std::string& header) {
-  if (!protocol::json::validate(header)) return std::nullopt;
-  simdjson::dom::parser parser;
-  std::string_view name;
-  if (parser.parse(header)["alg"].get(name) != simdjson::SUCCESS) return std::nullopt;
-  return std::string(name);
 }
 
 Result<std::unique_ptr<re2::RE2>> compile(const std::string& pattern, std::string_view key) {
@@ -70,12 +39,14 @@ bool matches(const std::unique_ptr<re2::RE2>& regex, const std::string& text) {
 
 struct TokenVerifier::State {
   VerifierOptions options;
+  std::optional<HmacKey> secret;
+  std::optional<HmacKey> previous_secret;
   std::optional<PublicKey> rsa;
   std::optional<PublicKey> ecdsa;
   std::unique_ptr<re2::RE2> audience;
   std::unique_ptr<re2::RE2> issuer;
 
-  bool is_signed_well(const Algorithm& algorithm, const Parts& parts, int64_t now) const;
+  bool is_signed_well(const Algorithm& algorithm, const Jwt& token, int64_t now);
   std::expected<void, Problem> check_parties(const Claims& claims) const;
 };
 
@@ -91,7 +62,14 @@ Result<TokenVerifier> TokenVerifier::create(VerifierOptions options) {
   if (!options.issuer.empty() && !options.issuer_regex.empty()) {
     return fail(Errc::invalid, "issuer and issuer_regex cannot both be set");
   }
+  if (!options.jwks_public_endpoint.empty()) {
+    return fail(Errc::invalid, "jwks_public_endpoint: key sets are not available in this server");
+  }
   auto state = std::make_unique<State>();
+  if (!options.hmac_secret_key.empty()) state->secret.emplace(options.hmac_secret_key);
+  if (!options.hmac_previous_secret_key.empty()) {
+    state->previous_secret.emplace(options.hmac_previous_secret_key);
+  }
   GYRE_TRY(state->audience, compile(options.audience_regex, "audience_regex"));
   GYRE_TRY(state->issuer, compile(options.issuer_regex, "issuer_regex"));
   GYRE_TRY(state->rsa, read_key(options.rsa_public_key, Algorithm::Family::rsa, "rsa_public_key"));
@@ -101,22 +79,20 @@ Result<TokenVerifier> TokenVerifier::create(VerifierOptions options) {
   return TokenVerifier(std::move(state));
 }
 
-bool TokenVerifier::State::is_signed_well(const Algorithm& algorithm, const Parts& parts,
-                                          int64_t now) const {
+bool TokenVerifier::State::is_signed_well(const Algorithm& algorithm, const Jwt& token,
+                                          int64_t now) {
   switch (algorithm.family) {
     case Algorithm::Family::rsa:
-      return rsa && rsa->verifies(algorithm, parts.signed_text, parts.signature);
+      return rsa && rsa->verifies(algorithm, token.signed_text, token.signature);
     case Algorithm::Family::ecdsa:
-      return ecdsa && ecdsa->verifies(algorithm, parts.signed_text, parts.signature);
+      return ecdsa && ecdsa->verifies(algorithm, token.signed_text, token.signature);
     case Algorithm::Family::hmac:
       break;
   }
-  const auto passes = [&](const std::string& secret) {
-    return !secret.empty() && verifies_hmac(algorithm, secret, parts.signed_text, parts.signature);
-  };
-  if (passes(options.hmac_secret_key)) return true;
+  if (secret && secret->verifies(algorithm, token.signed_text, token.signature)) return true;
   const int64_t until = options.hmac_previous_secret_key_valid_until;
-  return (until <= 0 || now <= until) && passes(options.hmac_previous_secret_key);
+  return previous_secret && (until <= 0 || now <= until) &&
+         previous_secret->verifies(algorithm, token.signed_text, token.signature);
 }
 
 std::expected<void, Problem> TokenVerifier::State::check_parties(const Claims& claims) const {
@@ -139,11 +115,11 @@ std::expected<void, Problem> TokenVerifier::State::check_parties(const Claims& c
 
 std::expected<Claims, Problem> TokenVerifier::verify(std::string_view token, int64_t now) const {
   if (token.size() > kTokenBytesMax) return invalid("token is too long");
-  const std::optional<Parts> parts = split(token);
+  const std::optional<Jwt> parts = Jwt::split(token);
   if (!parts) return invalid("token has not three base64url parts");
   // The signature first: nothing that a stranger wrote is looked into without it.
   if (!state_->options.insecure_skip_signature_verify) {
-    const std::optional<std::string> name = algorithm_name(parts->header);
+    const std::optional<std::string> name = parts->algorithm();
     const Algorithm* algorithm = name ? Algorithm::find(*name) : nullptr;
     if (!algorithm) return invalid("unsupported algorithm");
     if (!state_->is_signed_well(*algorithm, *parts, now)) {
@@ -160,12 +136,19 @@ std::expected<Claims, Problem> TokenVerifier::verify(std::string_view token, int
 
 namespace {
 
-std::expected<void, Problem> check_time(const Claims& claims, int64_t now) {
+// What is looked at last: a token that is over is that before anything else.
+std::expected<void, Problem> check_time_and_data(const Claims& claims, int64_t now) {
   const bool is_over = claims.expires && *claims.expires <= now;
   const bool is_early = claims.not_before && *claims.not_before > now;
-  if (!is_over && !is_early) return {};
-  return std::unexpected(
-      Problem{Problem::Kind::expired, is_over ? "token has expired" : "token is not valid yet"});
+  if (is_over || is_early) {
+    return std::unexpected(
+        Problem{Problem::Kind::expired, is_over ? "token has expired" : "token is not valid yet"});
+  }
+  if (!claims.undecodable.empty()) {
+    return std::unexpected(
+        Problem{Problem::Kind::undecodable, claims.undecodable + " is not base64"});
+  }
+  return {};
 }
 
 }  // namespace
@@ -175,7 +158,9 @@ std::expected<ConnectToken, Problem> TokenVerifier::verify_connect(std::string_v
   auto claims = verify(token, now);
   if (!claims) return std::unexpected(std::move(claims).error());
   if (!claims->channel.empty()) return invalid("a subscription token, where one to connect is due");
-  if (auto time = check_time(*claims, now); !time) return std::unexpected(std::move(time).error());
+  if (auto rest = check_time_and_data(*claims, now); !rest) {
+    return std::unexpected(std::move(rest).error());
+  }
   std::string user = state_->options.user_id_claim.empty() ? claims->subject : claims->user_id;
   return ConnectToken{std::move(user), std::move(*claims)};
 }
@@ -185,7 +170,9 @@ std::expected<SubscribeToken, Problem> TokenVerifier::verify_subscribe(std::stri
   auto claims = verify(token, now);
   if (!claims) return std::unexpected(std::move(claims).error());
   if (claims->channel.empty()) return invalid("no channel, so no subscription token");
-  if (auto time = check_time(*claims, now); !time) return std::unexpected(std::move(time).error());
+  if (auto rest = check_time_and_data(*claims, now); !rest) {
+    return std::unexpected(std::move(rest).error());
+  }
   std::string user = state_->options.user_id_claim.empty() ? claims->subject : claims->user_id;
   return SubscribeToken{std::move(user), std::move(*claims)};
 }

@@ -18,6 +18,7 @@ struct VerifierOptions {
   int64_t hmac_previous_secret_key_valid_until = 0;  // Unix seconds; 0: always
   std::string rsa_public_key;                        // PEM
   std::string ecdsa_public_key;                      // PEM
+  std::string jwks_public_endpoint;                  // refused: there are no key sets yet
   std::string audience;
   std::string audience_regex;
   std::string issuer;
@@ -36,8 +37,8 @@ struct SubscribeToken {
   Claims claims;  // channel is not empty
 };
 
-// Verifies tokens (spec subscriptions.md 3.1). Immutable after construction; one for each shard,
-// since the cryptographic contexts inside are not shared between threads.
+// Verifies tokens (spec subscriptions.md 3.1). One for each shard: it keeps cryptographic contexts
+// ready to be used again, which two threads must not do at once. A reload makes a new one.
 class TokenVerifier {
  public:
   static Result<TokenVerifier> create(VerifierOptions options);

@@ -148,6 +148,23 @@ TEST(TokenVerifier, TheUserMayStandInAnotherClaim) {
   EXPECT_EQ(verifier.verify_connect(sign(R"({"sub":"x"})"), kNow)->user, "");
 }
 
+TEST(TokenVerifier, AUserThatIsANumberIsWrittenInDecimal) {
+  const TokenVerifier verifier = make({.hmac_secret_key = "secret", .user_id_claim = "uid"});
+  const auto user_of = [&](std::string_view value) {
+    return verifier.verify_connect(sign(R"({"uid":)" + std::string(value) + "}"), kNow)->user;
+  };
+  EXPECT_EQ(user_of("-7"), "-7");
+  EXPECT_EQ(user_of("123456789012345678901234567890"), "123456789012345678901234567890");
+  EXPECT_EQ(user_of("1.0"), "1");
+  EXPECT_EQ(user_of("1.50"), "1.5");
+  EXPECT_EQ(user_of("1e3"), "1000");
+  EXPECT_EQ(user_of("1e308").size(), 309u);
+  EXPECT_EQ(user_of("null"), "");
+  EXPECT_EQ(user_of("true"), "true");
+  EXPECT_EQ(problem(verifier.verify_connect(sign(R"({"uid":1e999})"), kNow)),
+            Problem::Kind::invalid);
+}
+
 TEST(TokenVerifier, TokensOfTheTwoKindsAreNotExchangeable) {
   const TokenVerifier verifier = make();
   const std::string subscription = sign(R"({"sub":"1","channel":"c"})");
@@ -159,6 +176,16 @@ TEST(TokenVerifier, TokensOfTheTwoKindsAreNotExchangeable) {
 TEST(TokenVerifier, BinaryInfoThatIsNoBase64IsAnErrorOfItsOwn) {
   EXPECT_EQ(problem(make().verify_connect(sign(R"({"b64info":"%"})"), kNow)),
             Problem::Kind::undecodable);
+  EXPECT_EQ(problem(make().verify_connect(sign(R"({"subs":{"c":{"b64data":"%"}}})"), kNow)),
+            Problem::Kind::undecodable);
+}
+
+TEST(TokenVerifier, AnyOtherProblemComesBeforeUndecodableInfo) {
+  const TokenVerifier verifier = make();
+  EXPECT_EQ(problem(verifier.verify_connect(sign(R"({"b64info":"%","exp":1})"), kNow)),
+            Problem::Kind::expired);
+  EXPECT_EQ(problem(verifier.verify_connect(sign(R"({"b64info":"%","sub":1})"), kNow)),
+            Problem::Kind::invalid);
 }
 
 TEST(TokenVerifier, SkippingSignaturesStillChecksTheRest) {
@@ -173,6 +200,8 @@ TEST(TokenVerifier, BrokenOptionsAreRefusedByTheirKey) {
     return verifier ? std::string() : verifier.error().context;
   };
   EXPECT_NE(error_of({.rsa_public_key = "x"}).find("rsa_public_key"), std::string::npos);
+  EXPECT_NE(error_of({.jwks_public_endpoint = "https://x"}).find("jwks_public_endpoint"),
+            std::string::npos);
   EXPECT_NE(error_of({.issuer_regex = "("}).find("issuer_regex"), std::string::npos);
   EXPECT_NE(error_of({.audience = "a", .audience_regex = "a"}).find("audience"), std::string::npos);
 }
