@@ -1,5 +1,7 @@
 #include "app/command.h"
 
+#include <fmt/ostream.h>
+
 #include "base/check.h"
 #include "config/text.h"
 
@@ -30,6 +32,21 @@ config::Environment process_environment(char** variables) {
     environment.emplace(name, value);
   }
   return environment;
+}
+
+config::Loaded load_for_command(const Invocation& invocation, const Io& io) {
+  config::LoadOptions options;
+  options.path = invocation.text("config");
+  options.environment = io.environment;
+  return config::load(options);
+}
+
+int print_config_errors(const config::Loaded& loaded, Io& io) {
+  std::string_view stage =
+      loaded.is_understood ? "error validating config" : "error getting config";
+  for (const config::Finding& finding : loaded.errors)
+    fmt::print(io.out, "{}: {}\n", stage, finding.text());
+  return 1;
 }
 
 }  // namespace gyre::app

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/decode.h"
+#include "config/load.h"
 
 namespace gyre::app {
 
@@ -53,7 +54,12 @@ const std::vector<Command>& commands();
 // The flag that every command with a configuration has.
 FlagSpec config_flag();
 
-// The configuration of a helper command: file and variables, not `.env`.
+// The variables of the process.
 config::Environment process_environment(char** variables);
+
+// The configuration of a helper command: file and variables, not `.env`.
+config::Loaded load_for_command(const Invocation& invocation, const Io& io);
+// Tells its errors on stdout, where helper commands tell everything, and returns the exit code.
+int print_config_errors(const config::Loaded& loaded, Io& io);
 
 }  // namespace gyre::app

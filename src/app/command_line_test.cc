@@ -168,6 +168,95 @@ TEST_F(CommandLineTest, HelpGoesToStdout) {
   EXPECT_EQ(run({"-h"}).code, 0);
 }
 
+constexpr std::string_view kTokenConfig =
+    R"({"client":{"token":{"hmac_secret_key":"secret"}},"channel":{"namespaces":[{"name":"news"}]}})";
+
+// From the recordings of the reference server, signed with "secret".
+constexpr std::string_view kTokenOfUser1 =
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJ1MSJ9."
+    "e1nQDHRa3tJWY02MUXI8-wDl0Q6cpqw0JpzJLvJOUZk";
+
+TEST_F(CommandLineTest, GentokenSaysForWhomAndHowLong) {
+  std::string file = write("c.json", kTokenConfig);
+  Outcome outcome = run({"gentoken", "-c", file, "-u", "42"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out,
+              testing::MatchesRegex("HMAC SHA-256 JWT for user \"42\" with expiration TTL "
+                                    "168h0m0s:\neyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9\\.[^\n]+\n"));
+  EXPECT_THAT(run({"gentoken", "-c", file, "--ttl=-1"}).out,
+              StartsWith("HMAC SHA-256 JWT for anonymous user without expiration:\n"));
+  EXPECT_THAT(run({"gentoken", "-c", file, "-t", "0"}).out,
+              StartsWith("HMAC SHA-256 JWT for anonymous user with expiration TTL 0s:\n"));
+  EXPECT_EQ(run({"gentoken", "-c", file, "-t", "9223372037"}).out, "error: ttl is too large\n");
+}
+
+TEST_F(CommandLineTest, WhatGentokenMakesChecks) {
+  std::string file = write("c.json", kTokenConfig);
+  const Outcome made = run({"gentoken", "-q", "-c", file, "-u", "42", "-t", "-1"});
+  Outcome outcome = run({"checktoken", "-c", file, made.out});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, testing::MatchesRegex("valid token for user 42\npayload: "
+                                                 "\\{\"sub\":\"42\",\"iat\":1?[0-9]+\\}\n"));
+  const Outcome anonymous = run({"gentoken", "-q", "-c", file});
+  EXPECT_THAT(run({"checktoken", "-c", file, anonymous.out}).out,
+              StartsWith("valid token for anonymous user\npayload: {\"exp\":"));
+  EXPECT_EQ(run({"checksubtoken", "-c", file, made.out}).code, 1) << "it has no channel";
+}
+
+TEST_F(CommandLineTest, GensubtokenNamesTheChannelAndItsTokenChecks) {
+  std::string file = write("c.json", kTokenConfig);
+  EXPECT_THAT(run({"gensubtoken", "-c", file, "-u", "42", "-s", "news:a"}).out,
+              StartsWith("HMAC SHA-256 JWT for user \"42\" and channel \"news:a\" with expiration "
+                         "TTL 168h0m0s:\n"));
+  const Outcome made = run({"gensubtoken", "-q", "-c", file, "-u", "42", "-s", "news:a"});
+  EXPECT_THAT(run({"checksubtoken", "-c", file, made.out}).out,
+              StartsWith("valid subscription token for user \"42\" and channel \"news:a\"\n"
+                         "payload: {\"sub\":\"42\","));
+  EXPECT_THAT(run({"checktoken", "-c", file, made.out}).out, HasSubstr("\"channel\":\"news:a\""));
+  EXPECT_EQ(run({"gensubtoken", "-c", file}).out, "error: channel is required\n");
+  const Outcome elsewhere = run({"gensubtoken", "-q", "-c", file, "-s", "sports:a"});
+  EXPECT_EQ(elsewhere.code, 0) << "the namespace is looked at when the token is checked";
+  EXPECT_THAT(run({"checksubtoken", "-c", file, elsewhere.out}).out,
+              HasSubstr("unknown namespace of channel \"sports:a\""));
+}
+
+TEST_F(CommandLineTest, SubscriptionTokensHaveTheirOwnKeyIfEnabled) {
+  config::Environment own{{"CENTRIFUGO_CLIENT_SUBSCRIPTION_TOKEN_ENABLED", "true"},
+                          {"CENTRIFUGO_CLIENT_SUBSCRIPTION_TOKEN_HMAC_SECRET_KEY", "other"}};
+  std::string file = write("c.json", kTokenConfig);
+  const Outcome made = run({"gensubtoken", "-q", "-c", file, "-s", "c"}, own);
+  EXPECT_EQ(run({"checksubtoken", "-c", file, made.out}, own).code, 0);
+  EXPECT_EQ(run({"checksubtoken", "-c", file, made.out}).code, 1);
+}
+
+TEST_F(CommandLineTest, ChecktokenSaysWhatIsWrong) {
+  std::string file = write("c.json", kTokenConfig);
+  std::string token(kTokenOfUser1);
+  EXPECT_EQ(run({"checktoken", "-c", file, token}).out,
+            "valid token for user u1\npayload: {\"sub\":\"u1\"}\n");
+  token.back() = 'g';
+  Outcome outcome = run({"checktoken", "-c", file, token},
+                        {{"CENTRIFUGO_CLIENT_INSECURE_SKIP_TOKEN_SIGNATURE_VERIFY", "true"}});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.out, StartsWith("error: token with algorithm \"HS256\" and claims "
+                                      "{\"sub\":\"u1\"} has error: signature does not match"));
+  EXPECT_THAT(run({"checktoken", "-c", file, "nonsense"}).out, StartsWith("error: token has not"));
+  EXPECT_EQ(run({"checktoken", "-c", file}).out, "error: give one token to check\n");
+  EXPECT_EQ(run({"checktoken", "-c", file, token, token}).code, 1);
+}
+
+TEST_F(CommandLineTest, TokensNeedAKeyAndAConfigurationThatLoads) {
+  EXPECT_THAT(run({"gentoken", "-c", path("none.json")}).out,
+              StartsWith("error: no hmac_secret_key is set"));
+  EXPECT_EQ(run({"gentoken", "-c", path("none.json")}).code, 1);
+  EXPECT_THAT(run({"checktoken", "-c", path("none.json"), std::string(kTokenOfUser1)},
+                  {{"CENTRIFUGO_CLIENT_TOKEN_JWKS_PUBLIC_ENDPOINT", "https://keys.example"}})
+                  .out,
+              StartsWith("error: jwks_public_endpoint"));
+  EXPECT_THAT(run({"gentoken", "-c", write("c.json", "{")}).out,
+              StartsWith("error getting config: "));
+}
+
 TEST_F(CommandLineTest, CompletionOffersCommands) {
   EXPECT_THAT(run({"completion", "bash"}).out,
               HasSubstr("checkconfig) words=\"--config --strict --help\""));

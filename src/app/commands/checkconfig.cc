@@ -7,14 +7,6 @@
 namespace gyre::app {
 namespace {
 
-int print_findings(const config::Loaded& loaded, Io& io) {
-  std::string_view stage =
-      loaded.is_understood ? "error validating config" : "error getting config";
-  for (const config::Finding& finding : loaded.errors)
-    fmt::print(io.out, "{}: {}\n", stage, finding.text());
-  return 1;
-}
-
 int print_unknown_keys(const config::Loaded& loaded, Io& io) {
   std::string names;
   for (const config::Finding& finding : loaded.unknown_keys) {
@@ -30,11 +22,8 @@ int print_unknown_keys(const config::Loaded& loaded, Io& io) {
 // Judges as the reference does. What this server would not start with is told on stderr and changes
 // nothing.
 int check_config(const Invocation& invocation, Io& io) {
-  config::LoadOptions options;
-  options.path = invocation.text("config");
-  options.environment = io.environment;
-  config::Loaded loaded = config::load(options);
-  if (!loaded.errors.empty()) return print_findings(loaded, io);
+  config::Loaded loaded = load_for_command(invocation, io);
+  if (!loaded.errors.empty()) return print_config_errors(loaded, io);
   if (!loaded.file_found) {
     fmt::print(io.out, "config file not found\n");
     return 1;
