@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <optional>
 
 #include "engine/memory/memory_broker.h"
@@ -378,6 +380,100 @@ TEST_F(MemoryEngineTest, StreamsComeAndGoInAnyOrderOfDeadlines) {
   }
   pass(6);
   EXPECT_EQ(broker_.streams(), 0u);
+}
+
+// What the reference server answered to the same calls, at the same times. Epochs are bound: the
+// same recorded one always stands for the same one here, and another for another. Calls of maps are
+// left out, as there are none yet.
+class RecordedEngineTest : public MemoryEngineTest {
+ protected:
+  using Element = simdjson::dom::element;
+
+  void replay(Element step) {
+    wait_as_told(std::string_view(step["step"]));
+    const std::string_view call = step["api"];
+    const Element params = step["params"];
+    const Element result = step["reply"]["result"];
+    const std::string channel{std::string_view(params["channel"])};
+    if (call == "publish") {
+      expect(get(broker_.publish(request_of(channel, params)))->position, result);
+    } else if (call == "history") {
+      const auto limit = static_cast<int32_t>(int64_t(params["limit"]));
+      expect(*get(broker_.history(channel, with_meta_ttl(first(limit), channel))), result);
+    } else if (call == "history_remove") {
+      EXPECT_TRUE(get(broker_.remove_history(channel)));
+    } else {
+      return;
+    }
+    ++replayed_;
+  }
+  int replayed_ = 0;
+
+ private:
+  static HistoryOptions options_of(const std::string& channel) {
+    using std::chrono::seconds;
+    if (channel.starts_with("short:")) {
+      return {.size = 3, .ttl = seconds(2), .meta_ttl = seconds(5)};
+    }
+    return {.size = 10, .ttl = seconds(60), .meta_ttl = {}};
+  }
+  static HistoryQuery with_meta_ttl(HistoryQuery query, const std::string& channel) {
+    query.meta_ttl = options_of(channel).meta_ttl;
+    return query;
+  }
+  static PublishRequest request_of(const std::string& channel, Element params) {
+    PublishRequest request{.channel = channel,
+                           .publication = make_ref<Publication>(simdjson::minify(params["data"])),
+                           .history = options_of(channel),
+                           .idempotency_key = ""};
+    std::string_view key;
+    if (!params["idempotency_key"].get(key)) request.idempotency_key = key;
+    uint64_t version = 0;
+    if (!params["version"].get(version)) request.publication->set_version(version);
+    return request;
+  }
+  // "3.5s later …": time passes before the call.
+  void wait_as_told(std::string_view step) {
+    const size_t unit = step.find("s later");
+    if (unit == std::string_view::npos) return;
+    const double seconds = std::stod(std::string(step.substr(0, unit)));
+    for (int half = 0; half < static_cast<int>(seconds * 2); ++half) {
+      kernel_.now += os::kSecond / 2;
+      shard_.turn(0);
+    }
+  }
+  void expect(const protocol::StreamPosition& position, Element result) {
+    uint64_t offset = 0;
+    static_cast<void>(result["offset"].get(offset));  // 0 is left out
+    EXPECT_EQ(position.offset, offset);
+    const std::string recorded{std::string_view(result["epoch"])};
+    EXPECT_EQ(ours_.try_emplace(recorded, position.epoch).first->second, position.epoch);
+    EXPECT_EQ(theirs_.try_emplace(position.epoch, recorded).first->second, recorded);
+  }
+  void expect(const HistoryPage& page, Element result) {
+    expect(page.top, result);
+    const simdjson::dom::array recorded = result["publications"];
+    ASSERT_EQ(page.publications.size(), recorded.size());
+    size_t i = 0;
+    for (Element publication : recorded) {
+      EXPECT_EQ(page.publications[i]->offset, uint64_t(publication["offset"]));
+      EXPECT_EQ(page.publications[i]->data, simdjson::minify(publication["data"]));
+      ++i;
+    }
+  }
+  std::map<std::string, std::string> ours_;
+  std::map<std::string, std::string> theirs_;
+};
+
+TEST_F(RecordedEngineTest, AgreesWithTheReferenceServer) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array steps;
+  ASSERT_FALSE(parser.load(GYRE_SOURCE_DIR "/tests/golden/cluster/memory.json").get(steps));
+  for (Element step : steps) {
+    SCOPED_TRACE(std::string_view(step["step"]));
+    replay(step);
+  }
+  EXPECT_EQ(replayed_, 16);
 }
 
 TEST_F(MemoryEngineTest, PresenceCountsClientsAndDistinctUsers) {
