@@ -23,7 +23,11 @@ namespace gyre::os {
 
 namespace {
 
-enum Interest : uint8_t { kReading = 1, kWaitingForRoom = 2 };
+enum Interest : uint8_t {
+  kReading = 1,
+  kWaitingForRoom = 2,
+  kFinished = 4,  // the end is reported: reading does not go on
+};
 
 // Unsent bytes beyond this stay with us, where they are shared and counted, instead of in the
 // kernel.
@@ -203,6 +207,7 @@ void LinuxKernel::pause(Descriptor socket, Token token) {
 }
 
 void LinuxKernel::resume(Descriptor socket, Token token) {
+  if (interest(socket) & kFinished) return;
   set_interest(socket, token, interest(socket) | kReading);
 }
 
@@ -310,7 +315,7 @@ void LinuxKernel::receive(EventSink& sink, const epoll_event& event, std::span<c
     } else if (got == 0) {
       // Level-triggered: without this the end would be reported in every turn until the socket is
       // closed.
-      set_interest(socket, token, interest(socket) & ~kReading);
+      set_interest(socket, token, (interest(socket) & ~kReading) | kFinished);
       sink.on_end(token, false);
     } else if (errno != EAGAIN && errno != EINTR) {
       sink.on_end(token, true);

@@ -116,7 +116,9 @@ void Shard::nudge(std::vector<Shard*>& addressees) {
   // down.
   while (mailbox_.has_arrivals() && try_take_baton()) {
     lent_turn(addressees);
-    const bool wake = has_work() || timers_.next_due() < asleep_until_;
+    // The dead wait for the owner, too: what they hold on to must not stay until it happens to
+    // wake.
+    const bool wake = has_work() || !graveyard_.empty() || timers_.next_due() < asleep_until_;
     put_baton();
     if (wake) {
       kernel_.wake();

@@ -101,6 +101,9 @@ class Shard {
   // Destroys the object at the end of a turn of the shard's own thread.
   void bury(std::unique_ptr<Mortal> object) { graveyard_.push_back(std::move(object)); }
 
+  // Until when a thread that has just finished a turn would sleep; for the simulation.
+  os::Nanos asleep_until() const { return mailbox_.has_arrivals() ? 0 : asleep_until_; }
+
   // Nothing armed, waiting or running; for tests and the simulation's end.
   bool is_idle() const;
 
