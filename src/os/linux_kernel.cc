@@ -259,15 +259,16 @@ void LinuxKernel::wait(Nanos deadline) {
 void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {
   for (int i = 0; i < ready_; ++i) {
     const epoll_event& event = events_[static_cast<size_t>(i)];
-    if (event.data.u64 == UINT64_MAX) {
+    const Token token = event.data.u64;  // a copy: the struct is packed, nothing may refer into it
+    if (token == UINT64_MAX) {
       uint64_t count;
       static_cast<void>(!::read(wake_, &count, sizeof(count)));
       continue;
     }
     const auto listener =
-        std::ranges::find(listeners_, event.data.u64, &std::pair<Token, Descriptor>::first);
+        std::ranges::find(listeners_, token, &std::pair<Token, Descriptor>::first);
     if (listener != listeners_.end()) {
-      accept_some(sink, listener->second, event.data.u64);
+      accept_some(sink, listener->second, token);
     } else {
       receive(sink, event, buffer);
     }
