@@ -1,12 +1,10 @@
 # Third-party libraries, each found once. All are Debian 12 packages; the list is packages.txt.
 find_package(PkgConfig REQUIRED)
 find_package(OpenSSL REQUIRED)
-find_package(ZLIB REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(YAML_CPP REQUIRED IMPORTED_TARGET yaml-cpp)
-pkg_check_modules(PROMETHEUS REQUIRED IMPORTED_TARGET prometheus-cpp-core)
 pkg_check_modules(FMT REQUIRED IMPORTED_TARGET fmt)
 pkg_check_modules(SPDLOG REQUIRED IMPORTED_TARGET spdlog)
 if(GYRE_TESTS)

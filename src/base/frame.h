@@ -10,7 +10,7 @@ namespace gyre {
 // One encoded message, made once and queued by reference at every connection that it goes to. Lives
 // on one shard, hence the plain count. In memory it is [kHeaderRoom bytes][message][newline]: a
 // WebSocket header can stand directly in front of the message, and several JSON messages can be
-// joined by their newlines, without copying (section 5 of docs/architecture.md).
+// joined by their newlines, without copying (docs/architecture.md, "Connections").
 class Frame : public LocalCounted {
  public:
   static constexpr uint32_t kHeaderRoom =

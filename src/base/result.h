@@ -25,7 +25,7 @@ struct Error {
   std::string context;  // for people, never parsed
 };
 
-// An expected failure is a value; see docs/architecture.md, section 10.
+// An expected failure is a value; see docs/architecture.md, "Errors".
 template <class T>
 using Result = std::expected<T, Error>;
 

@@ -67,7 +67,8 @@ class Broker {
  public:
   virtual ~Broker() = default;
   virtual void attach(BrokerEvents& events) = 0;
-  // Publications of the channel are delivered from the moment that the task has ended.
+  // Publications of the channel are delivered from the moment that the task has ended. A channel's
+  // subscribes and unsubscribes take effect in the order in which they were asked for.
   virtual runtime::Task<Result<void>> subscribe(std::string channel) = 0;
   virtual runtime::Task<Result<void>> unsubscribe(std::string channel) = 0;
   virtual runtime::Task<Result<PublishResult>> publish(PublishRequest request) = 0;

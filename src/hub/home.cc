@@ -82,7 +82,7 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   if (wish.since) query.since = protocol::StreamPosition{wish.since->offset, ""};
   ++readers_;
   Result<engine::HistoryPage> page = co_await homes_.broker_.history(name_->text, query);
-  if (page && !position_) position_ = page->top;
+  if (page && !position_) adopt(page->top);
   bool caught_up = true;
   if (page) {
     if (position_->epoch != page->top.epoch) {
@@ -92,7 +92,8 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
     }
   }
   --readers_;
-  std::vector<protocol::PublicationRef> arrivals = arrivals_;
+  std::vector<protocol::PublicationRef> arrivals;
+  if (page) arrivals = arrivals_of(page->top.epoch);
   if (readers_ == 0) arrivals_.clear();
   if (!page) co_return std::unexpected(std::move(page).error());
   if (!caught_up) {
@@ -102,6 +103,23 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   Joined joined{.position = *position_, .recovery = {}};
   if (wish.since) joined.recovery = recover(*wish.since, *position_, page->publications, arrivals);
   co_return joined;
+}
+
+std::vector<protocol::PublicationRef> Home::arrivals_of(const std::string& epoch) const {
+  std::vector<protocol::PublicationRef> result;
+  for (const Arrival& arrival : arrivals_) {
+    if (arrival.epoch == epoch) result.push_back(arrival.publication);
+  }
+  return result;
+}
+
+// The channel's first position. What arrived while it was being asked for had none to be held
+// against.
+void Home::adopt(const protocol::StreamPosition& top) {
+  position_ = top;
+  for (const protocol::PublicationRef& publication : arrivals_of(top.epoch)) {
+    if (publication->offset == position_->offset + 1) ++position_->offset;
+  }
 }
 
 void Home::listen(runtime::ShardId shard) {
@@ -127,26 +145,25 @@ void Home::on_timer() {
 
 runtime::Task<void> Home::retire() {
   is_retiring_ = true;
-  if (is_subscribed_) {
-    is_subscribed_ = false;
+  // Forgotten before the wait: a join that comes meanwhile subscribes anew and brings its own
+  // position.
+  position_.reset();
+  if (std::exchange(is_subscribed_, false)) {
     // A failure leaves deliveries for a channel that nobody has; they are dropped.
     static_cast<void>(co_await homes_.broker_.unsubscribe(name_->text));
   }
   is_retiring_ = false;
-  position_.reset();
-  // Somebody may have joined while the broker took its time.
   if (operations_ == 0 && listeners_.empty()) {
     const SharedNameRef name = name_;  // the key outlives the home that it lies in
     homes_.homes_.erase(name->text);
-  } else if (!is_subscribed_) {
-    // The join subscribed before our unsubscribe was through, or will: make sure.
-    static_cast<void>(co_await ensure_subscribed());
   }
 }
 
 void Home::arrived(const protocol::PublicationRef& publication, std::string_view epoch) {
   const Verdict verdict = judge(*publication, epoch);
-  if (readers_ > 0 && arrivals_.size() < kArrivalsMax) arrivals_.push_back(publication);
+  if (readers_ > 0 && arrivals_.size() < kArrivalsMax) {
+    arrivals_.push_back({publication, std::string(epoch)});
+  }
   for (runtime::ShardId shard : listeners_) {
     LocalHub* hub = homes_.hubs_[shard.value];
     runtime::send_errand(homes_.shard_.set()[shard], [hub, name = name_, publication, verdict] {

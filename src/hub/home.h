@@ -61,6 +61,9 @@ class Home final : runtime::Timer {
 
   runtime::Task<Result<Joined>> join_positioned(JoinWish wish);
   runtime::Task<Result<void>> ensure_subscribed();
+  // What has arrived while history was read, of the epoch that the channel is in.
+  std::vector<protocol::PublicationRef> arrivals_of(const std::string& epoch) const;
+  void adopt(const protocol::StreamPosition& top);
   Verdict judge(const protocol::Publication& publication, std::string_view epoch);
   void lose();
   void listen(runtime::ShardId shard);
@@ -84,7 +87,11 @@ class Home final : runtime::Timer {
   bool is_retiring_ = false;
   uint32_t operations_ = 0;
   uint32_t readers_ = 0;
-  std::vector<protocol::PublicationRef> arrivals_;  // while readers_ > 0
+  struct Arrival {
+    protocol::PublicationRef publication;
+    std::string epoch;
+  };
+  std::vector<Arrival> arrivals_;  // while readers_ > 0
   std::vector<CatchUp*> catching_up_;
 };
 

@@ -56,6 +56,7 @@ class HeldBroker final : public engine::Broker {
   }
   runtime::Task<Result<void>> unsubscribe(std::string) override {
     ++unsubscribes;
+    if (holds_unsubscribes) co_await Held{*this};
     co_return Result<void>();
   }
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest) override {
@@ -70,7 +71,7 @@ class HeldBroker final : public engine::Broker {
 
   // The held reads get the page as it is now.
   void release() {
-    holds = false;
+    holds = holds_unsubscribes = false;
     for (std::coroutine_handle<> read : std::exchange(reads, {})) read.resume();
   }
   void deliver(uint64_t offset, std::string_view epoch = "e") {
@@ -87,6 +88,7 @@ class HeldBroker final : public engine::Broker {
   engine::HistoryPage page{.publications = {}, .top = {0, "e"}};
   std::vector<std::coroutine_handle<>> reads;
   bool holds = false;
+  bool holds_unsubscribes = false;
   bool is_down = false;
   int subscribes = 0;
   int unsubscribes = 0;
@@ -293,6 +295,55 @@ TEST_F(HomeTest, ABrokerThatIsDownIsAnErrorAndLeavesNothingBehind) {
   EXPECT_FALSE(*answer);
   pass(2 * os::kSecond);
   EXPECT_EQ(homes_.size(), 0u);
+}
+
+TEST_F(HomeTest, WhatArrivesWhileTheFirstPositionIsAskedForCounts) {
+  broker_.holds = true;
+  Answer answer;
+  join(from(4), &answer);
+  set_page({5}, 5);
+  broker_.deliver(6);
+  broker_.release();
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_EQ((*answer)->position.offset, 6u);
+  EXPECT_EQ(offsets((*answer)->recovery.publications), (std::vector<uint64_t>{5, 6}));
+  receive();
+  broker_.deliver(7);
+  EXPECT_EQ(sent(), 1u);
+  EXPECT_EQ(losses_.lost, 0);
+}
+
+TEST_F(HomeTest, ArrivalsOfAnotherEpochDoNotCount) {
+  broker_.holds = true;
+  Answer answer;
+  join(from(4), &answer);
+  set_page({5}, 5);
+  broker_.deliver(6, "old");
+  broker_.release();
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_EQ((*answer)->position.offset, 5u);
+  EXPECT_TRUE((*answer)->recovery.recovered);
+}
+
+TEST_F(HomeTest, AJoinWhileTheBrokerUnsubscribesKeepsItsPosition) {
+  joined(positioned());
+  homes_.leave("c", shard_.id());
+  broker_.holds_unsubscribes = true;
+  pass(2 * os::kSecond);
+  set_page({}, 3);
+  joined(positioned());
+  receive();
+  // History runs ahead; the join waits for deliveries when the unsubscribe ends.
+  set_page({4}, 4);
+  Answer answer;
+  join(from(3), &answer);
+  broker_.release();
+  EXPECT_FALSE(answer);
+  broker_.deliver(4);
+  shard_.turn(0);
+  ASSERT_TRUE(answer && *answer);
+  EXPECT_TRUE((*answer)->recovery.recovered);
+  EXPECT_EQ(broker_.subscribes, 2);
 }
 
 TEST_F(HomeTest, LingersAfterTheLastLeave) {

@@ -59,8 +59,8 @@ struct SocketLimits {
 };
 
 // All connections of one shard: their handlers and their output. Output is queued by reference and
-// leaves at the end of the turn with one system call per connection; see docs/architecture.md,
-// sections 3 and 6. Owned by the shard's assembly in app; lives as long as the shard.
+// leaves at the end of the turn with one system call per connection (docs/architecture.md,
+// "Connections"). Owned by the shard's assembly in app; lives as long as the shard.
 class Sockets final : public os::EventSink, public runtime::OutputStage {
  public:
   Sockets(runtime::Shard& shard, SocketLimits limits);
@@ -80,7 +80,7 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void pause_reading(SocketHandle socket);
   void resume_reading(SocketHandle socket);
   void notify_when_flushed(SocketHandle socket);
-  // Drops what is queued, then closes once the last frame has left.
+  // Drops what is queued, except the rest of a message of which the peer has a part already.
   void abandon_output(SocketHandle socket);
   // Our side is finished; closes when everything has left.
   void close_when_flushed(SocketHandle socket);

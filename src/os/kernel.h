@@ -72,8 +72,8 @@ class Kernel {
   virtual uint16_t local_port(Descriptor socket) = 0;
   // Reports events of a connection from now on. Fails when the system has no room to watch it.
   virtual Result<void> attach(Descriptor socket, Token token) = 0;
-  // Reading stops, and goes on, for backpressure. Events other than on_bytes are reported all the
-  // same.
+  // Reading stops, and goes on, for backpressure. The peer's end stands behind its bytes, so it is
+  // not reported meanwhile; a broken connection and on_room are.
   virtual void pause(Descriptor socket, Token token) = 0;
   virtual void resume(Descriptor socket, Token token) = 0;
   // Sends what the system takes at once and returns its size. Less than asked for means that

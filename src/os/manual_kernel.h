@@ -10,8 +10,8 @@
 namespace gyre::os {
 
 // A kernel for unit tests of one shard: time stands until it is moved, randomness counts up, and
-// every byte sent is taken at once and kept. Nothing ever arrives; what needs traffic is a case for
-// the simulation.
+// what is sent is taken while there is room, and kept. Nothing ever arrives; what needs traffic is
+// a case for the simulation.
 class ManualKernel final : public Kernel {
  public:
   Nanos monotonic() override { return now; }

@@ -25,7 +25,7 @@ class Errand final : public Message {
 };
 
 // Runs `work` on `to`: at once when that is the current shard, else in its mailbox's order. For the
-// named methods that make up the conversations between shards (docs/architecture.md, section 4),
+// named methods that make up the conversations between shards (docs/architecture.md),
 // not for feature code.
 template <class Work>
 void send_errand(Shard& to, Work work) {

@@ -56,7 +56,7 @@ class Mortal {
 // One thread's world: event loop, timers, tasks, mailbox. A small single-threaded server;
 // everything that it owns is touched only by the holder of its baton, which is its own thread
 // during a turn, or another shard that runs a turn on behalf of a sleeping one
-// (docs/architecture.md, section 4). Owned by app (or a test), lives as long as the process.
+// (docs/architecture.md, "The turn"). Owned by app (or a test), lives as long as the process.
 class Shard {
  public:
   Shard(ShardId id, os::Kernel& kernel, ShardSet& set);
