@@ -15,7 +15,7 @@ class Home::CatchUp final : runtime::Timer {
     coroutine_ = coroutine;
     home_.catching_up_.push_back(this);
     runtime::Shard& shard = home_.homes_.shard_;
-    shard.timers().arm(*this, shard.now() + kCatchUpGrace);
+    shard.timers().arm(*this, shard.now() + Homes::kCatchUpGrace);
   }
   // Whether the offset was reached in time.
   bool await_resume() const { return home_.position_->offset >= offset_; }
@@ -78,6 +78,7 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
                              .since = std::nullopt,
                              .reverse = false,
                              .meta_ttl = wish.meta_ttl};
+  meta_ttl_ = wish.meta_ttl;
   // The epoch is compared here: a wrong one is an answer, not an error.
   if (wish.since) query.since = protocol::StreamPosition{wish.since->offset, ""};
   ++readers_;
@@ -96,10 +97,7 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   if (page) arrivals = arrivals_of(page->top.epoch);
   if (readers_ == 0) arrivals_.clear();
   if (!page) co_return std::unexpected(std::move(page).error());
-  if (!caught_up) {
-    lose();
-    position_ = page->top;
-  }
+  if (!caught_up) lose_to(page->top);
   Joined joined{.position = *position_, .recovery = {}};
   if (wish.since) joined.recovery = recover(*wish.since, *position_, page->publications, arrivals);
   co_return joined;
@@ -190,6 +188,11 @@ Verdict Home::judge(const protocol::Publication& publication, std::string_view e
   return Verdict::next;
 }
 
+void Home::lose_to(const protocol::StreamPosition& top) {
+  lose();
+  position_ = top;
+}
+
 void Home::lose() {
   for (runtime::ShardId shard : listeners_) {
     LocalHub* hub = homes_.hubs_[shard.value];
@@ -220,6 +223,40 @@ runtime::Task<Result<Joined>> Homes::join(std::string channel, runtime::ShardId 
 void Homes::leave(std::string_view channel, runtime::ShardId shard) {
   check_shard();
   if (const auto found = homes_.find(channel); found != homes_.end()) found->second->leave(shard);
+}
+
+std::vector<Homes::Stand> Homes::positioned() const {
+  check_shard();
+  std::vector<Stand> result;
+  for (const auto& [name, home] : homes_) {
+    if (const protocol::StreamPosition* position = home->position()) {
+      result.push_back({home->name(), home->meta_ttl(), *position});
+    }
+  }
+  return result;
+}
+
+bool Homes::is_behind(const Stand& stand, const protocol::StreamPosition& top) {
+  const auto found = homes_.find(stand.channel->text);
+  if (found == homes_.end()) return false;
+  Home& home = *found->second;
+  const protocol::StreamPosition* position = home.position();
+  // A channel that has begun anew since the question was asked is not what the answer is about.
+  if (!position || position->epoch != stand.position.epoch) return false;
+  if (top.epoch != position->epoch || top.offset < stand.position.offset) {
+    home.lose_to(top);
+    return false;
+  }
+  return top.offset > position->offset;
+}
+
+void Homes::insist(const SharedName& channel, const protocol::StreamPosition& top) {
+  const auto found = homes_.find(channel.text);
+  if (found == homes_.end()) return;
+  const protocol::StreamPosition* position = found->second->position();
+  if (position && position->epoch == top.epoch && position->offset < top.offset) {
+    found->second->lose_to(top);
+  }
 }
 
 void Homes::on_publication(std::string_view channel, const protocol::PublicationRef& publication,

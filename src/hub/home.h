@@ -53,6 +53,13 @@ class Home final : runtime::Timer {
   void arrived(const protocol::PublicationRef& publication, std::string_view epoch);
 
   const SharedNameRef& name() const { return name_; }
+  // Null unless positioned subscribers listen.
+  const protocol::StreamPosition* position() const {
+    return position_ && !listeners_.empty() ? &*position_ : nullptr;
+  }
+  std::chrono::seconds meta_ttl() const { return meta_ttl_; }
+  // Goes on at `top`; the positioned subscribers have missed something.
+  void lose_to(const protocol::StreamPosition& top);
 
  private:
   class CatchUp;
@@ -73,8 +80,6 @@ class Home final : runtime::Timer {
 
   // How long after the last leave the broker keeps delivering, as reconnects usually follow.
   static constexpr os::Nanos kLinger = os::kSecond;
-  // How long deliveries may lag behind a history that was read before it counts as a loss.
-  static constexpr os::Nanos kCatchUpGrace = os::kSecond;
   // What may be on record while a join reads history; beyond it the record has a gap and the join
   // does not recover.
   static constexpr size_t kArrivalsMax = 10'000;
@@ -83,6 +88,7 @@ class Home final : runtime::Timer {
   SharedNameRef name_;
   std::vector<runtime::ShardId> listeners_;
   std::optional<protocol::StreamPosition> position_;  // once a positioned join has asked for it
+  std::chrono::seconds meta_ttl_{0};                  // as the last positioned join had it
   bool is_subscribed_ = false;
   bool is_retiring_ = false;
   uint32_t operations_ = 0;
@@ -106,6 +112,22 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   void leave(std::string_view channel, runtime::ShardId shard);
   engine::Broker& broker() { return broker_; }
   size_t size() const { return homes_.size(); }
+
+  // How long deliveries may lag behind what the broker's history has before it counts as a loss.
+  static constexpr os::Nanos kCatchUpGrace = os::kSecond;
+
+  // --- For PositionCheck: where the positioned channels stand, held against the broker's word.
+  struct Stand {
+    SharedNameRef channel;
+    std::chrono::seconds meta_ttl;
+    protocol::StreamPosition position;
+  };
+  std::vector<Stand> positioned() const;
+  // Whether deliveries have yet to reach `top`, which the broker told when it was asked at `stand`.
+  // A loss that is certain is told to the channel's subscribers at once.
+  bool is_behind(const Stand& stand, const protocol::StreamPosition& top);
+  // `top` must have been reached by now.
+  void insist(const SharedName& channel, const protocol::StreamPosition& top);
 
   void on_publication(std::string_view channel, const protocol::PublicationRef& publication,
                       std::string_view epoch) override;

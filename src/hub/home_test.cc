@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "hub/position_check.h"
 #include "os/manual_kernel.h"
 
 namespace gyre::hub {
@@ -359,6 +360,65 @@ TEST_F(HomeTest, LingersAfterTheLastLeave) {
   EXPECT_EQ(broker_.unsubscribes, 1);
   EXPECT_EQ(homes_.size(), 0u);
   EXPECT_TRUE(shard_.is_idle());
+}
+
+// --- PositionCheck
+
+class PositionCheckTest : public HomeTest {
+ protected:
+  PositionCheckTest() {
+    set_page({}, 7);
+    joined(positioned());
+    receive();
+  }
+  void check() { pass(40 * os::kSecond + runtime::TimerWheel::kTick); }
+  void grace() { pass(Homes::kCatchUpGrace + runtime::TimerWheel::kTick); }
+  PositionCheck check_{shard_, homes_, 40 * os::kSecond};
+};
+
+TEST_F(PositionCheckTest, AgreementTellsNobody) {
+  check();
+  grace();
+  EXPECT_EQ(losses_.lost, 0);
+}
+
+TEST_F(PositionCheckTest, AnotherEpochIsALoss) {
+  broker_.page.top = {0, "new"};
+  check();
+  EXPECT_EQ(losses_.lost, 1);
+}
+
+TEST_F(PositionCheckTest, AStoreThatHasLostWritesIsALoss) {
+  set_page({}, 5);
+  check();
+  EXPECT_EQ(losses_.lost, 1);
+}
+
+TEST_F(PositionCheckTest, WhatIsOnItsWayMayStillArrive) {
+  set_page({}, 8);
+  check();
+  EXPECT_EQ(losses_.lost, 0);
+  broker_.deliver(8);
+  grace();
+  EXPECT_EQ(losses_.lost, 0);
+}
+
+TEST_F(PositionCheckTest, ALostLastMessageIsTold) {
+  set_page({}, 8);
+  check();
+  grace();
+  EXPECT_EQ(losses_.lost, 1);
+}
+
+TEST_F(PositionCheckTest, AskingInVainChangesNothing) {
+  broker_.is_down = true;
+  check();
+  grace();
+  EXPECT_EQ(losses_.lost, 0);
+  broker_.is_down = false;
+  broker_.page.top = {0, "new"};
+  check();
+  EXPECT_EQ(losses_.lost, 1) << "the next check works again";
 }
 
 }  // namespace

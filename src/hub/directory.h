@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/broker.h"
+#include "engine/presence_store.h"
+#include "hub/home.h"
+#include "runtime/shard_bound.h"
+
+namespace gyre::hub {
+
+// What a shard has for the channels that are at home on it.
+struct HomeParts {
+  Homes* homes = nullptr;
+  engine::PresenceStore* presence = nullptr;
+};
+
+// The way to a channel's home from one shard: each method runs on the home shard and answers on this
+// one, at its place in the mailbox; messages of one shard about a channel arrive in the order in
+// which they were sent. Together they are the conversation between shards about channels
+// (docs/architecture.md). One for each shard, owned by its assembly.
+class Directory : runtime::ShardBound {
+ public:
+  // `homes`: by shard; complete before the first use. `seed` is the same on all shards of the node.
+  Directory(runtime::Shard& shard, const std::vector<HomeParts>& homes, uint64_t seed)
+      : shard_(shard), homes_(homes), seed_(seed) {}
+
+  // Makes this shard a listener. `present` is added to the channel's presence first.
+  runtime::Task<Result<Joined>> join(std::string channel, JoinWish wish,
+                                     std::optional<protocol::ClientInfo> present);
+  // The shard's last receiver has gone.
+  void leave(std::string_view channel);
+
+  // Adds a client to the channel's presence, or renews what is known of it.
+  void refresh_presence(std::string channel, protocol::ClientInfo info);
+  // The client is not in the channel any more.
+  void withdraw(std::string channel, std::string client);
+
+  runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request);
+  runtime::Task<Result<engine::HistoryPage>> history(std::string channel,
+                                                     engine::HistoryQuery query);
+  runtime::Task<Result<void>> remove_history(std::string channel);
+  runtime::Task<Result<std::vector<protocol::ClientInfo>>> presence(std::string channel);
+  runtime::Task<Result<engine::PresenceStats>> presence_stats(std::string channel);
+
+ private:
+  runtime::ShardId home_of(std::string_view channel) const;
+
+  runtime::Shard& shard_;
+  const std::vector<HomeParts>& homes_;
+  const uint64_t seed_;
+};
+
+}  // namespace gyre::hub
