@@ -1,0 +1,79 @@
+#pragma once
+
+#include "metrics/code_counters.h"
+#include "metrics/counter.h"
+#include "metrics/durations.h"
+#include "metrics/labels.h"
+
+namespace gyre::metrics {
+
+// What one shard counts. Made by app before the shards run and lives as long as the process; code
+// of the shard gets a reference and increments the fields, readers on other shards add them up.
+// Families and labels: observability.md 1; the label channel_namespace is always empty there, so it
+// takes no part here. Some 70 KiB, most of it never touched.
+struct alignas(64) ShardMetrics {
+  ShardMetrics() = default;
+  ShardMetrics(const ShardMetrics&) = delete;
+
+  // transport_*: bytes of messages before compression and without framing.
+  By<Transport, By<FrameType, Traffic>> sent;
+  By<Transport, By<FrameType, Traffic>> received;
+
+  // Close frames to clients, by transport.
+  void count_close(Transport transport, uint32_t code) {
+    closes.add(static_cast<uint32_t>(transport), code);
+  }
+  CodeCounters<64> closes;
+
+  // client_*
+  By<ClientMethod, Durations> commands;
+  // Error replies, by the type of the command.
+  void count_reply_error(FrameType type, uint32_t code) {
+    reply_errors.add(static_cast<uint32_t>(type), code);
+  }
+  CodeCounters<128> reply_errors;
+  CodeCounters<64> disconnects;              // by the server
+  CodeCounters<64> unsubscribes;             // by the server
+  By<YesNo, By<YesNo, Counter>> recoveries;  // [recovered][with publications]
+  struct Connections {
+    Counter accepted;
+    Gauge inflight;
+  };
+  // From connect to the end of the session.
+  By<Transport, By<ClientName, By<ClientVersion, Connections>>> connections;
+  By<ClientName, Gauge> subscriptions;
+  By<Transport, Durations> ping_pong;
+
+  // node_num_*: each counted where there is one owner for it, so that shards may be added up:
+  // sessions and subscriptions on their shard, users in the census, channels with subscribers at
+  // their homes.
+  Gauge num_clients;
+  Gauge num_users;
+  Gauge num_subscriptions;
+  Gauge num_channels;
+
+  // node_*
+  By<Action, Counter> actions;
+  By<BrokerMessage, Counter> messages_sent;      // to the broker
+  By<BrokerMessage, Counter> messages_received;  // from the broker
+  By<Survey, Durations> surveys;
+  Durations pub_sub_lag;
+  Durations broadcasts;  // of one publication to the subscribers of this shard
+  Counter filtered_publications;
+  Counter connection_limit;
+
+  // broker_*
+  By<Suppression, Counter> suppressed_publishes;
+
+  // api_*
+  By<ApiProtocol, By<ApiMethod, Durations>> api_commands;
+  void count_api_error(ApiProtocol protocol, ApiMethod method, uint32_t code) {
+    api_errors.add(static_cast<uint32_t>(protocol) << 8 | static_cast<uint32_t>(method), code);
+  }
+  void count_api_error(ApiProtocol protocol, ApiMethod method, ApiFault fault) {
+    count_api_error(protocol, method, static_cast<uint32_t>(fault));
+  }
+  CodeCounters<256> api_errors;
+};
+
+}  // namespace gyre::metrics
