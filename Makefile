@@ -12,7 +12,7 @@ check:  ## the quick part of the tests
 test:  ## everything that CI runs
 	./test.sh
 
-golden: build  ## replay the recordings of the client protocol against the server
+golden: build  ## replay the recordings against the server
 	python3 tests/conformance/run.py golden
 
 run:  ## build and serve

@@ -3,9 +3,7 @@
 `Recorded` stands in for the server and answers with the recording, ids and epochs changed as a new run changes them.
 """
 
-import base64
 import fnmatch
-import hashlib
 import http.client
 import json
 import re
@@ -13,13 +11,13 @@ import socket
 import threading
 import time
 import unittest
-import uuid
 
 import protobuf
 import rawjson
 import replay
 from matching import FAR_EXPIRATION, Bindings, Mismatch, compare
 from server import Server
+from standin import Names, accept_key, read_frame, write_frame
 from websocket import CLOSE, TEXT
 
 # Timed by the server's clock or asking for its signals: they need a real one.
@@ -37,8 +35,7 @@ class Recorded:
         self.recording, self.tamper = recording, tamper or (lambda number, data: data)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.names, self.files = {}, {}
-        self.epochs = 0
+        self.names, self.files = Names(), {}
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
@@ -65,17 +62,8 @@ class Recorded:
             return  # the replay has seen enough and hung up
 
     def renamed(self, text: str) -> str:
-        ids = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-        text = re.sub(ids, lambda m: self.names.setdefault(m[0], str(uuid.uuid4())), text)
-        text = re.sub(r'(?<="epoch":")[A-Za-z]{8}(?=")', self.epoch, text)
         text = re.sub(r'"ttl":2306\d+', '"ttl":' + str(FAR_EXPIRATION - int(time.time())), text)
-        return text.replace("0.0.0 OSS", "6.9.1 Gyre/0.1.0")
-
-    def epoch(self, match):
-        if match[0] not in self.names:
-            self.epochs += 1
-            self.names[match[0]] = f"Epoch{self.epochs:03}"
-        return self.names[match[0]]
+        return self.names.renamed(text)
 
     def read_request(self):
         connection, _ = self.listener.accept()
@@ -102,44 +90,25 @@ class Recorded:
     def play_open(self, line):
         stream = self.read_request()
         key = re.search(rb"(?i)sec-websocket-key: (\S+)", stream.head)[1]
-        accept = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
         headers = ["Upgrade: websocket", "Connection: Upgrade"]
-        headers.append("Sec-WebSocket-Accept: " + base64.b64encode(accept).decode())
+        headers.append("Sec-WebSocket-Accept: " + accept_key(key))
         if selected := json.loads(line.data)["subprotocol_selected"]:
             headers.append(f"Sec-WebSocket-Protocol: {selected}")
         self.answer("101 Switching Protocols", b"", stream, headers)
         self.files[line.conn] = stream
 
-    def read_frame(self, stream):
-        head = stream.read(2)
-        if len(head) < 2:
-            raise OSError("hung up")
-        length = head[1] & 0x7F
-        if length >= 126:
-            length = int.from_bytes(stream.read(2 if length == 126 else 8), "big")
-        mask = stream.read(4)
-        data = bytes(byte ^ mask[i & 3] for i, byte in enumerate(stream.read(length)))
-        return head[0] & 0x0F, data
-
-    def write_frame(self, stream, opcode, data):
-        head = bytes([0x80 | opcode])
-        small = len(data) < 126
-        head += bytes([len(data)]) if small else bytes([126]) + len(data).to_bytes(2, "big")
-        stream.write(head + data)
-        stream.flush()
-
     def play_c2s(self, line):
         if line.proto == "http":
             self.files[line.conn] = self.read_request()
         else:
-            self.read_frame(self.files[line.conn])
+            read_frame(self.files[line.conn])
 
     def play_s2c(self, line):
         stream = self.files[line.conn]
         if line.proto == "ws_close":
             close = json.loads(line.data)
             payload = close["code"].to_bytes(2, "big") + close["reason"].encode()
-            self.write_frame(stream, CLOSE, self.tamper(line.number, payload))
+            write_frame(stream, CLOSE, self.tamper(line.number, payload))
         elif line.proto == "http_head":
             head = json.loads(line.data)
             bodies = [
@@ -159,7 +128,7 @@ class Recorded:
                 if not any(f'"{kind}"' in message for kind in self.dropped())
             ]
             data = self.tamper(line.number, "\n".join(kept).encode())
-            self.write_frame(stream, TEXT, data)
+            write_frame(stream, TEXT, data)
 
     def dropped(self):
         return replay.LEDGER["drop_pushes"].get(self.recording.name, [])
@@ -185,12 +154,12 @@ class Recorded:
     def linger(self, stream):
         try:
             while True:
-                opcode, data = self.read_frame(stream)
+                opcode, data = read_frame(stream)
                 if opcode == CLOSE:
-                    self.write_frame(stream, CLOSE, data)
+                    write_frame(stream, CLOSE, data)
                     return
                 error = {"id": replay.FENCE, "error": {"code": 108, "message": "no"}}
-                self.write_frame(stream, TEXT, json.dumps(error).encode())
+                write_frame(stream, TEXT, json.dumps(error).encode())
         except (OSError, ValueError):
             return
 

@@ -45,6 +45,7 @@ class Server:
         defaults = {"health": {"enabled": True}, "log": {"level": "debug"}}
         self.config = merged(merged(defaults, config), listen)
         self.process: subprocess.Popen | None = None
+        self.started = 0.0  # time.monotonic() of the latest start
 
     def __enter__(self) -> "Server":
         try:
@@ -71,6 +72,7 @@ class Server:
     def start(self) -> None:
         path = pathlib.Path(self.folder.name, "config.json")
         path.write_text(json.dumps(self.config, ensure_ascii=False))
+        self.started = time.monotonic()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(BINARY), "-c", str(path)],
@@ -78,7 +80,7 @@ class Server:
                 stdout=log,
                 stderr=log,
                 cwd=self.folder.name,
-                env=os.environ | self.environment,
+                env={k: v for k, v in os.environ.items() if k != "GYRE_BINARY"} | self.environment,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self._healthy():
