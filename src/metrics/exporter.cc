@@ -16,12 +16,16 @@ std::shared_ptr<const Summarised> sums_of(Shards shards) {
 Exporter::Exporter(std::vector<const ShardMetrics*> shards) : shards_(std::move(shards)) {}
 
 std::string Exporter::text(const NodeFacts& facts, os::Nanos now) {
-  const auto sums = sums_of(shards_);
-  const auto before = advance(now, sums);
   TextOutput output;
-  write_families(shards_, facts, *sums, *before, output);
+  write(facts, now, output);
   write_process(facts.process, output);
   return output.take();
+}
+
+void Exporter::write(const NodeFacts& facts, os::Nanos now, Output& output) {
+  const auto sums = sums_of(shards_);
+  const auto before = advance(now, sums);
+  write_families(shards_, facts, *sums, *before, output);
 }
 
 void Exporter::age(os::Nanos now) {

@@ -17,7 +17,7 @@ struct ProcessUsage {
   uint64_t network_sent = 0;
 };
 
-// Reads it, mostly from /proc: blocking, some 50 µs. Kernels before 6.2 have no count of open
+// Reads it, mostly from /proc: blocking, some 100 µs. Kernels before 6.2 have no count of open
 // descriptors, so they are listed there, which takes about half a millisecond per thousand: with
 // very many connections a thread other than a shard's should ask. `own_tables` says that shards
 // have left the shared descriptor table: the tables of all threads are added up then.
