@@ -77,6 +77,10 @@ def stripped(config: dict, paths=None) -> dict:
     return result
 
 
+def recorded_config(name: str) -> dict:
+    return json.loads((RECORDINGS / f"{name}.jsonl").open().readline())["config"]
+
+
 def load(name: str) -> Recording:
     meta, *rows = [json.loads(row) for row in (RECORDINGS / f"{name}.jsonl").open()]
     lines = []
@@ -266,7 +270,7 @@ class Replay:
         return 0.0
 
     def expect_head(self, line: Line) -> None:
-        expected = json.loads(line.data)
+        expected = json.loads(line.expect or line.data)
         status, headers, _ = self.answers[line.conn]
         wanted = {name.lower(): value for name, value in expected["headers"].items()}
         free = FREE_HEADERS - wanted.keys()

@@ -4,7 +4,6 @@
 for the clients that were there while recording, and answers as this release does where the ledger says so.
 """
 
-import csv
 import fnmatch
 import http.server
 import json
@@ -14,8 +13,9 @@ import time
 import unittest
 
 import server_replay
+import settings
 from matching import Bindings, Mismatch
-from server import ROOT, Server
+from server import Server
 from server_replay import LEDGER, Live, compare_body
 from standin import Names, accept_key, read_frame, write_frame
 from websocket import CLOSE, TEXT
@@ -293,23 +293,6 @@ class NodeInfo(unittest.TestCase):
 
 
 class ServerLedger(unittest.TestCase):
-    def recorded_keys(self, config, path=""):
-        """All paths of a configuration, elements of lists as `[]`."""
-        if isinstance(config, list):
-            for element in config:
-                if isinstance(element, dict):
-                    yield from self.recorded_keys(element, f"{path}[]")
-            return
-        for key, value in config.items():
-            inner = f"{path}.{key}" if path else key
-            yield inner
-            if isinstance(value, (dict, list)):
-                yield from self.recorded_keys(value, inner)
-
-    def missing_features(self) -> list[str]:
-        rows = csv.DictReader((ROOT / "src/config/keys.tsv").open(), delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [row["path"] for row in rows if row["status"].startswith("unavailable")]
-
     def test_each_case_named_is_there(self):
         names = {file: [case.name for case in server_replay.load(file)] for file in server_replay.files()}
         for file, globs in LEDGER["later"].items():
@@ -320,20 +303,17 @@ class ServerLedger(unittest.TestCase):
             self.assertTrue(entry["reason"])
 
     def test_each_key_stripped_is_recorded_and_not_served_yet(self):
-        recorded, missing = list(self.recorded_keys(server_replay.recorded_config())), self.missing_features()
+        recorded = set(settings.paths(server_replay.recorded_config()))
         for entry in LEDGER["strip"]:
-            path = entry.replace(".*", "[]")
-            self.assertIn(path, recorded)
-            below = [key for key in missing if key == path or key.startswith(f"{path}.")]
-            self.assertTrue(below, f"{entry} is served, or ignored, by now")
+            self.assertIn(entry.replace(".*", "[]"), recorded)
+            self.assertTrue(settings.is_unavailable(entry), f"{entry} is served, or ignored, by now")
 
     def test_each_namespace_dropped_needs_a_feature_that_is_missing(self):
         namespaces = {n["name"]: n for n in server_replay.recorded_config()["channel"]["namespaces"]}
         for name in LEDGER["drop_namespaces"]:
-            keys = self.recorded_keys(namespaces[name], "channel.namespaces[]")
-            self.assertTrue(set(keys) & set(self.missing_features()), name)
+            keys = set(settings.paths(namespaces[name], "channel.namespaces[]"))
+            self.assertTrue(keys & settings.unavailable(), name)
 
-    def test_nothing_else_is_taken_out(self):
-        missing = self.missing_features()
-        left = set(self.recorded_keys(server_replay.config())) & set(missing)
-        self.assertEqual(set(), left)
+    def test_nothing_is_left_that_the_server_refuses(self):
+        left = set(settings.paths(server_replay.config()))
+        self.assertEqual(set(), left & settings.unavailable())
