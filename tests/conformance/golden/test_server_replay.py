@@ -289,6 +289,8 @@ class NodeInfo(unittest.TestCase):
     def test_metrics_are_named_numbers(self):
         self.fails("centrifugo.broker", "gyre.broker")
         self.fails(":7.354e-05", ':"7"')
+        self.fails(":7.354e-05", ":NaN")
+        self.compare('"items":{', '"items":{"centrifugo.node.build.version.6.9.1 Gyre/0.1.0":1,')
         self.fails('"interval":60', '"interval":30')
 
 
