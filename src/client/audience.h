@@ -64,8 +64,7 @@ class Audience {
   // Fails if a matching connection could not be subscribed. None matching is no failure.
   runtime::Task<Result<void>> subscribe(Target target, SubscribeOrder order);
   // An empty channel ends nothing, but the push is sent (spec server-api.md 3, unsubscribe).
-  runtime::Task<void> unsubscribe(Target target, std::string channel,
-                                  protocol::Unsubscribe reason);
+  runtime::Task<void> unsubscribe(Target target, std::string channel, protocol::Unsubscribe reason);
   runtime::Task<void> disconnect(Target target, protocol::Disconnect reason);
   runtime::Task<void> refresh(Target target, RefreshOrder order);
 

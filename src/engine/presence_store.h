@@ -19,6 +19,8 @@ struct PresenceStats {
 class PresenceStore {
  public:
   virtual ~PresenceStore() = default;
+  // Whether entries that nobody adds again vanish after a while.
+  virtual bool forgets() const = 0;
   // Adds the client (info.client) or replaces what is known of it.
   virtual runtime::Task<Result<void>> add(std::string channel, protocol::ClientInfo info) = 0;
   virtual runtime::Task<Result<void>> remove(std::string channel, std::string client) = 0;

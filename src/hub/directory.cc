@@ -58,15 +58,14 @@ void Directory::leave(std::string_view channel) {
   check_shard();
   const runtime::ShardId home = home_of(channel);
   Homes* homes = homes_[home.value].homes;
-  runtime::send_errand(shard_.set()[home],
-                       [homes, name = std::string(channel), shard = shard_.id()] {
-                         homes->leave(name, shard);
-                       });
+  runtime::send_errand(shard_.set()[home], [homes, name = std::string(channel),
+                                            shard = shard_.id()] { homes->leave(name, shard); });
 }
 
 void Directory::refresh_presence(std::string channel, protocol::ClientInfo info) {
   check_shard();
   const runtime::ShardId home = home_of(channel);
+  if (!homes_[home.value].presence->forgets()) return;
   runtime::Shard& shard = shard_.set()[home];
   runtime::send_errand(shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
                                info = std::move(info)]() mutable {
@@ -100,11 +99,10 @@ runtime::Task<Result<engine::HistoryPage>> Directory::history(std::string channe
   check_shard();
   const runtime::ShardId home = home_of(channel);
   engine::Broker& broker = homes_[home.value].homes->broker();
-  return runtime::call(
-      shard_.set()[home],
-      [&broker, channel = std::move(channel), query = std::move(query)]() mutable {
-        return broker.history(std::move(channel), std::move(query));
-      });
+  return runtime::call(shard_.set()[home],
+                       [&broker, channel = std::move(channel), query = std::move(query)]() mutable {
+                         return broker.history(std::move(channel), std::move(query));
+                       });
 }
 
 runtime::Task<Result<void>> Directory::remove_history(std::string channel) {
@@ -132,6 +130,11 @@ runtime::Task<Result<engine::PresenceStats>> Directory::presence_stats(std::stri
   return runtime::call(shard_.set()[home], [store, channel = std::move(channel)]() mutable {
     return store->stats(std::move(channel));
   });
+}
+
+size_t Directory::channels_at_home() const {
+  check_shard();
+  return shard_.id().value < homes_.size() ? homes_[shard_.id().value].homes->listened() : 0;
 }
 
 }  // namespace gyre::hub

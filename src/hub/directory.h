@@ -18,9 +18,9 @@ struct HomeParts {
   engine::PresenceStore* presence = nullptr;
 };
 
-// The way to a channel's home from one shard: each method runs on the home shard and answers on this
-// one, at its place in the mailbox; messages of one shard about a channel arrive in the order in
-// which they were sent. Together they are the conversation between shards about channels
+// The way to a channel's home from one shard: each method runs on the home shard and answers on
+// this one, at its place in the mailbox; messages of one shard about a channel arrive in the order
+// in which they were sent. Together they are the conversation between shards about channels
 // (docs/architecture.md). One for each shard, owned by its assembly.
 class Directory : runtime::ShardBound {
  public:
@@ -34,6 +34,8 @@ class Directory : runtime::ShardBound {
   // The shard's last receiver has gone.
   void leave(std::string_view channel);
 
+  // Whether presence entries must be refreshed to stay.
+  bool presence_forgets() const { return homes_.front().presence->forgets(); }
   // Adds a client to the channel's presence, or renews what is known of it.
   void refresh_presence(std::string channel, protocol::ClientInfo info);
   // The client is not in the channel any more.
@@ -45,6 +47,9 @@ class Directory : runtime::ShardBound {
   runtime::Task<Result<void>> remove_history(std::string channel);
   runtime::Task<Result<std::vector<protocol::ClientInfo>>> presence(std::string channel);
   runtime::Task<Result<engine::PresenceStats>> presence_stats(std::string channel);
+
+  // Channels with subscribers anywhere on the node whose home is this shard.
+  size_t channels_at_home() const;
 
  private:
   runtime::ShardId home_of(std::string_view channel) const;

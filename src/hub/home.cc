@@ -122,11 +122,13 @@ void Home::adopt(const protocol::StreamPosition& top) {
 
 void Home::listen(runtime::ShardId shard) {
   cancel();
-  if (std::ranges::find(listeners_, shard) == listeners_.end()) listeners_.push_back(shard);
+  if (std::ranges::find(listeners_, shard) != listeners_.end()) return;
+  if (listeners_.empty()) ++homes_.listened_;
+  listeners_.push_back(shard);
 }
 
 void Home::leave(runtime::ShardId shard) {
-  std::erase(listeners_, shard);
+  if (std::erase(listeners_, shard) > 0 && listeners_.empty()) --homes_.listened_;
   linger_if_unused();
 }
 

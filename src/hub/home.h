@@ -112,6 +112,8 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   void leave(std::string_view channel, runtime::ShardId shard);
   engine::Broker& broker() { return broker_; }
   size_t size() const { return homes_.size(); }
+  // Of these, the ones with subscribers.
+  size_t listened() const { return listened_; }
 
   // How long deliveries may lag behind what the broker's history has before it counts as a loss.
   static constexpr os::Nanos kCatchUpGrace = os::kSecond;
@@ -143,6 +145,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   const std::vector<LocalHub*>& hubs_;
   std::unordered_map<std::string_view, std::unique_ptr<Home>, Hash, std::equal_to<>>
       homes_;  // keys live in the homes
+  size_t listened_ = 0;
 };
 
 }  // namespace gyre::hub

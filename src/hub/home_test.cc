@@ -139,7 +139,10 @@ class HomeTest : public testing::Test {
     return answer && *answer ? **answer : Joined();
   }
   static JoinWish from(uint64_t offset, std::string epoch = "e") {
-    return {.positioned = true, .since = StreamPosition{offset, epoch}, .recovery_limit = 300, .meta_ttl = {}};
+    return {.positioned = true,
+            .since = StreamPosition{offset, epoch},
+            .recovery_limit = 300,
+            .meta_ttl = {}};
   }
   static JoinWish positioned() {
     return {.positioned = true, .since = std::nullopt, .recovery_limit = 0, .meta_ttl = {}};
@@ -147,7 +150,8 @@ class HomeTest : public testing::Test {
   // As the session does when the answer is there.
   void receive(uint8_t flags = Receiver::kPositioned) {
     const ChannelSlot slot = hub_.reserve("c");
-    hub_.add(slot, {.outlet = connection_.socket.slot, .variant = FrameVariant::json, .flags = flags});
+    hub_.add(slot,
+             {.outlet = connection_.socket.slot, .variant = FrameVariant::json, .flags = flags});
     hub_.release(slot);
   }
   // How many publications have been sent to the connection since the last call.
@@ -155,7 +159,9 @@ class HomeTest : public testing::Test {
     sockets_.flush();
     const std::string bytes = std::exchange(kernel_.sent[10], {});
     size_t count = 0;
-    for (size_t at = bytes.find("\"pub\""); at != std::string::npos; at = bytes.find("\"pub\"", at + 1)) ++count;
+    for (size_t at = bytes.find("\"pub\""); at != std::string::npos;
+         at = bytes.find("\"pub\"", at + 1))
+      ++count;
     return count;
   }
   void pass(os::Nanos time) {

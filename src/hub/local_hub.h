@@ -71,6 +71,13 @@ class LocalHub : runtime::ShardBound {
   std::string_view name(ChannelSlot channel) const { return channels_[channel.value].name; }
   size_t receivers(ChannelSlot channel) const { return channels_[channel.value].receivers.size(); }
   size_t channels() const { return channels_.size(); }
+  // visit(name, receivers) for each channel, in no order.
+  template <class Visit>
+  void for_each(Visit visit) {
+    channels_.for_each([&](uint32_t, Channel& channel) {
+      visit(std::string_view(channel.name), channel.receivers.size());
+    });
+  }
   size_t subscriptions() const { return subscriptions_; }
 
   // Sends the publication to the channel's receivers; returns to how many.

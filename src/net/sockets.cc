@@ -165,6 +165,23 @@ void Sockets::notify_when_flushed(SocketHandle socket) {
   }
 }
 
+void Sockets::hold(SocketHandle socket) {
+  if (Outlet* outlet = resolve(socket)) outlet->flags |= kHeld;
+}
+
+void Sockets::release(SocketHandle socket, FrameRef first) {
+  Outlet* outlet = resolve(socket);
+  if (!outlet) return;
+  outlet->flags &= static_cast<uint8_t>(~kHeld);
+  if (first && outlet->pending != 0) {
+    outlet->queued_bytes += first->size();
+    make_queue(*outlet, socket.slot).frames.push_front(std::move(first));
+  } else if (first) {
+    enqueue(socket.slot, *outlet, std::move(first));
+  }
+  mark(socket.slot, *outlet, prompt_);
+}
+
 void Sockets::abandon_output(SocketHandle socket) {
   if (Outlet* outlet = resolve(socket)) {
     // A frame that was cut in the middle must be finished, or the peer could not read what follows.
@@ -218,7 +235,7 @@ void Sockets::send_bulk(uint32_t slot, FrameRef frame) {
 }
 
 void Sockets::mark(uint32_t slot, Outlet& outlet, std::vector<uint32_t>& list) {
-  if (outlet.flags & (kDirty | kBlocked)) return;
+  if (outlet.flags & (kDirty | kBlocked | kHeld)) return;
   outlet.flags |= kDirty;
   list.push_back(slot);
 }
@@ -285,6 +302,7 @@ bool Sockets::flush() {
 
 void Sockets::after_flush(uint32_t slot, Outlet& outlet) {
   outlet.flags &= static_cast<uint8_t>(~kDirty);
+  if (outlet.flags & kHeld) return;
   // Too much waits: the handler decides at the end of the turn what the last words are.
   if ((outlet.flags & kOverflowed) && !(outlet.flags & kEnded)) return;
   if (!flush_outlet(slot, outlet)) {

@@ -80,6 +80,9 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void pause_reading(SocketHandle socket);
   void resume_reading(SocketHandle socket);
   void notify_when_flushed(SocketHandle socket);
+  // What is sent from now on waits until `release`, which puts `first` in front of it; null: nothing.
+  void hold(SocketHandle socket);
+  void release(SocketHandle socket, FrameRef first);
   // Drops what is queued, except the rest of a message of which the peer has a part already.
   void abandon_output(SocketHandle socket);
   // Our side is finished; closes when everything has left.
@@ -139,6 +142,7 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
     kOverflowed = 8,  // in ended_, as slow
     kNotify = 16,     // tell the handler when flushed
     kEnded = 32,      // the handler has been told
+    kHeld = 64,       // nothing leaves until `release`
   };
 
   os::Token token(uint32_t slot) const;

@@ -29,6 +29,8 @@ class CommandReader {
   // The bytes of the command that next() returned last. Copied, they are a frame of their own that
   // holds just it: this is how a command outlives the buffer it was received into.
   std::string_view command_bytes() const { return command_bytes_; }
+  // What has not been read yet. If it is not empty it is a frame of its own, to be read later.
+  std::string_view rest() const { return rest_; }
 
  private:
   bool take_json(Command& command);

@@ -11,6 +11,7 @@ namespace gyre::engine::memory {
 // shard. Entries vanish only by `remove`; counting users costs no walk.
 class MemoryPresenceStore final : public PresenceStore {
  public:
+  bool forgets() const override { return false; }
   runtime::Task<Result<void>> add(std::string channel, protocol::ClientInfo info) override;
   runtime::Task<Result<void>> remove(std::string channel, std::string client) override;
   runtime::Task<Result<std::vector<protocol::ClientInfo>>> list(std::string channel) override;

@@ -1,0 +1,223 @@
+// The command `connect` (spec connection-lifecycle.md 2).
+#include <algorithm>
+
+#include "client/census.h"
+#include "client/joining.h"
+
+namespace gyre::client {
+
+namespace {
+
+namespace errors = protocol::errors;
+namespace disconnects = protocol::disconnects;
+
+constexpr int64_t kYear = 365 * 24 * 3600;
+
+Refusal refusal_of(const auth::Problem& problem) {
+  switch (problem.kind) {
+    case auth::Problem::Kind::invalid:
+      return protocol::Disconnect(disconnects::kInvalidToken);
+    case auth::Problem::Kind::expired:
+      return protocol::ClientError(errors::kTokenExpired);
+    case auth::Problem::Kind::undecodable:
+      return protocol::ClientError(errors::kInternal);
+  }
+  return protocol::ClientError(errors::kInternal);
+}
+
+}  // namespace
+
+// Who connects, as far as it is known.
+struct Session::Identity {
+  bool has_credentials = false;
+  std::string user;
+  std::string info;
+  std::string meta;
+  std::optional<int64_t> end;  // Unix seconds
+};
+
+runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
+  const auto& request = box.request<protocol::ConnectRequest>();
+  Identity identity;
+  std::vector<ServerSide> subs;
+  GYRE_CO_TRY_VOID(authenticate(request, identity, subs));
+  GYRE_CO_TRY_VOID(co_await admit(identity));
+  if (is_open() && !subs.empty()) {
+    services_.sockets.hold(socket_);
+    GYRE_CO_TRY_VOID(co_await join_all(subs));
+  }
+  if (is_open()) reply_connected(box.id(), identity, subs);
+  co_return Answer<void>();
+}
+
+Answer<void> Session::authenticate(const protocol::ConnectRequest& request, Identity& identity,
+                                   std::vector<ServerSide>& subs) {
+  const Settings& settings = *services_.settings;
+  if (!request.token.empty()) {
+    GYRE_TRY_VOID(authenticate_by_token(request.token, identity, subs));
+  } else if (settings.allow_anonymous_connect_without_token || settings.insecure) {
+    identity.has_credentials = true;
+  }
+  if (identity.has_credentials) GYRE_TRY_VOID(add_wishes(request, identity, subs));
+  if (settings.channel_limit > 0 && subs.size() > settings.channel_limit) {
+    return client::refuse(disconnects::kChannelLimit);
+  }
+  if (identity.has_credentials) return {};
+  if (!rare_ || rare_->header_user.empty()) return client::refuse(disconnects::kBadRequest);
+  identity.user = rare_->header_user;
+  return {};
+}
+
+Answer<void> Session::authenticate_by_token(std::string_view token, Identity& identity,
+                                            std::vector<ServerSide>& subs) {
+  const Settings& settings = *services_.settings;
+  auto verified =
+      services_.connection_tokens->verify_connect(token, services_.shard.unix_seconds());
+  if (!verified) return std::unexpected(refusal_of(verified.error()));
+  auth::Claims& claims = verified->claims;
+  if (verified->user.empty() && settings.disallow_anonymous_connection_tokens) {
+    return client::refuse(disconnects::kPermissionDenied);
+  }
+  if (claims.subs.empty()) {
+    for (std::string& channel : claims.channels)
+      claims.subs.emplace_back(std::move(channel), auth::SubscriptionOptions());
+  }
+  for (const auto& [channel, options] : claims.subs) {
+    const channel::Namespace* ns = settings.namespaces->find(settings.namespaces->parse(channel));
+    if (!ns) return client::refuse(errors::kUnknownChannel);
+    const bool is_repeated = std::ranges::any_of(
+        subs, [&](const ServerSide& other) { return other.plan.channel == channel; });
+    if (is_repeated || channel.empty()) continue;
+    subs.push_back({plan_server_side(channel, ns->options(), options)});
+    subs.back().plan.flags |= Subscription::kFromToken;
+  }
+  identity = {.has_credentials = true,
+              .user = std::move(verified->user),
+              .info = std::move(claims.options.info),
+              .meta = std::move(claims.meta),
+              .end = settings.insecure ? std::nullopt : claims.end()};
+  return {};
+}
+
+// What the client asks for by connect.subs: positions to recover server-side subscriptions from,
+// and further channels that it could subscribe to itself (spec subscriptions.md 2.3).
+Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const Identity& identity,
+                                 std::vector<ServerSide>& subs) const {
+  const channel::Namespaces& namespaces = *services_.settings->namespaces;
+  for (const auto& [channel, wish] : request.subs) {
+    const auto same = [&channel](const ServerSide& one) { return one.plan.channel == channel; };
+    auto sub = std::ranges::find_if(subs, same);
+    if (sub == subs.end()) {
+      const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
+      if (!ns) return client::refuse(disconnects::kBadRequest);
+      const channel::Requester who{.user = identity.user,
+                                   .is_subscribed = false,
+                                   .is_insecure = services_.settings->insecure};
+      if (channel.empty() || !channel::may_be_wished(namespaces, channel, who)) continue;
+      subs.push_back({plan_server_side(channel, ns->options(), {})});
+      sub = subs.end() - 1;
+    }
+    sub->plan.was_recovering = wish.recover;
+    if (wish.recover && sub->plan.is_recoverable) {
+      sub->plan.since = {.offset = wish.offset, .epoch = std::string(wish.epoch)};
+    }
+  }
+  return {};
+}
+
+runtime::Task<Answer<void>> Session::admit(const Identity& identity) {
+  const uint32_t limit = services_.settings->user_connection_limit;
+  if (limit > 0 && !identity.user.empty()) {
+    if (!co_await services_.census.admit(identity.user, limit)) {
+      co_return client::refuse(disconnects::kConnectionLimit);
+    }
+    if (!is_open()) {
+      services_.census.remove(identity.user);
+      co_return Answer<void>();
+    }
+  } else {
+    services_.census.add(identity.user);
+  }
+  flags_ |= kCounted;
+  services_.roster.admit(*this, identity.user);
+  if (!identity.info.empty()) rare().conn_info = identity.info;
+  if (!identity.meta.empty()) rare().meta = identity.meta;
+  if (identity.end && *identity.end < services_.shard.unix_seconds()) {
+    co_return client::refuse(errors::kExpired);
+  }
+  co_return Answer<void>();
+}
+
+// All at once; what arrives for the first ones meanwhile is held back behind the connect reply.
+runtime::Task<Answer<void>> Session::join_all(std::vector<ServerSide>& subs) {
+  runtime::Latch latch(subs.size());
+  for (ServerSide& one : subs) {
+    services_.shard.tasks().spawn(join_one(Ref<Session>(this), &one, &latch));
+  }
+  co_await latch;
+  const Refusal* refusal = nullptr;
+  for (const ServerSide& one : subs) {
+    if (one.joined) continue;
+    const bool is_disconnect = std::holds_alternative<protocol::Disconnect>(one.joined.error());
+    if (!refusal || is_disconnect) refusal = &one.joined.error();
+  }
+  if (refusal) co_return std::unexpected(*refusal);
+  co_return Answer<void>();
+}
+
+runtime::Task<void> Session::join_one(Ref<Session> self, ServerSide* one, runtime::Latch* latch) {
+  {
+    Joining joining(*self, one->plan.channel, one->plan.flags);
+    one->joined = co_await self->join(one->plan, joining);
+    if (one->joined && self->is_open()) joining.go_live(one->plan);
+  }
+  latch->arrive();
+}
+
+void Session::reply_connected(uint32_t id, const Identity& identity,
+                              std::vector<ServerSide>& subs) {
+  const Settings& settings = *services_.settings;
+  const int64_t now = services_.shard.unix_seconds();
+  const std::string client = id_.text();
+  protocol::ConnectResult result;
+  result.client = client;
+  result.version = settings.server_version;
+  if (identity.end) {
+    result.expires = true;
+    result.ttl = static_cast<uint32_t>(std::clamp<int64_t>(*identity.end - now, 0, kYear));
+  }
+  for (const ServerSide& one : subs) {
+    result.subs.emplace_back(one.plan.channel, describe(one.plan, *one.joined, now));
+  }
+  if (settings.ping_interval > 0 && !transport_->traits().has_own_pings) {
+    result.ping = static_cast<uint32_t>(settings.ping_interval / os::kSecond);
+    result.pong = settings.pong_timeout > 0;
+  }
+  if (settings.connect_include_server_time) result.time = services_.shard.unix_milliseconds();
+  std::string& out = services_.scratch;
+  out.clear();
+  if (!protocol::encode_reply(encoding(), id, result, out)) {
+    return close(disconnects::kInappropriateProtocol);
+  }
+  services_.sockets.release(socket_, Frame::make(out));
+  state_ = State::connected;
+  expire_at(identity.end);
+  start_duties();
+}
+
+// There is no second chance on this connection: the client gets the error and is expected to leave.
+void Session::refuse_connect(uint32_t id, const protocol::ClientError& error) {
+  std::string& out = services_.scratch;
+  out.clear();
+  protocol::encode_error(encoding(), id, error, out);
+  services_.sockets.abandon_output(socket_);
+  services_.sockets.release(socket_, Frame::make(out));
+  state_ = State::refused;
+  while (!subscriptions_.empty()) detach(subscriptions_.back());
+  if (flags_ & kCounted) services_.census.remove(user());
+  flags_ &= static_cast<uint8_t>(~kCounted);
+  services_.roster.withdraw(*this);
+  await_leaving();
+}
+
+}  // namespace gyre::client

@@ -1,0 +1,144 @@
+// The commands `refresh` and `sub_refresh`, and the API's refresh (spec connection-lifecycle.md 4,
+// subscriptions.md 3.4).
+#include <algorithm>
+
+#include "client/session.h"
+
+namespace gyre::client {
+
+namespace {
+
+namespace errors = protocol::errors;
+namespace disconnects = protocol::disconnects;
+
+constexpr int64_t kTtlMax = 365 * 24 * 3600;
+
+uint32_t ttl_until(int64_t end, int64_t now) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(end - now, 0, kTtlMax));
+}
+
+}  // namespace
+
+void Session::refresh(uint32_t id, std::string_view token) {
+  protocol::RefreshResult result;
+  const Answer<void> answer = apply_refresh(token, result);
+  if (answer) {
+    reply(id, result);
+  } else {
+    refuse(id, answer.error());
+  }
+}
+
+Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshResult& result) {
+  if (token.empty()) return client::refuse(disconnects::kBadRequest);
+  const int64_t now = services_.shard.unix_seconds();
+  const auto verified = services_.connection_tokens->verify_connect(token, now);
+  if (!verified) {
+    switch (verified.error().kind) {
+      case auth::Problem::Kind::expired:
+        return client::refuse(disconnects::kExpired);
+      case auth::Problem::Kind::undecodable:
+        return client::refuse(disconnects::kServerError);
+      case auth::Problem::Kind::invalid:
+        return client::refuse(disconnects::kInvalidToken);
+    }
+  }
+  if (verified->user != user()) return client::refuse(disconnects::kInvalidToken);
+  const auth::Claims& claims = verified->claims;
+  const std::optional<int64_t> end = services_.settings->insecure ? std::nullopt : claims.end();
+  if (end && *end <= now) return client::refuse(errors::kExpired);
+  if (has_other_token_channels(claims)) return client::refuse(disconnects::kInsufficientState);
+  if (!claims.options.info.empty()) rare().conn_info = claims.options.info;
+  if (!claims.meta.empty() || rare_) rare().meta = claims.meta;
+  expire_at(end);
+  if (end) {
+    result.expires = true;
+    result.ttl = ttl_until(*end, now);
+  }
+  return {};
+}
+
+// Whether the token asks for a channel that the connection is not subscribed to, or does not name
+// one any more that an earlier token brought.
+bool Session::has_other_token_channels(const auth::Claims& claims) const {
+  std::vector<std::string_view> wanted;
+  for (const auto& [channel, options] : claims.subs) wanted.push_back(channel);
+  if (claims.subs.empty()) wanted.assign(claims.channels.begin(), claims.channels.end());
+  for (const std::string_view channel : wanted) {
+    if (!find(channel)) return true;
+  }
+  return std::ranges::any_of(subscriptions_, [&](const Subscription& subscription) {
+    return subscription.is(Subscription::kFromToken) &&
+           std::ranges::find(wanted, services_.hub.name(subscription.channel)) == wanted.end();
+  });
+}
+
+void Session::sub_refresh(uint32_t id, const protocol::SubRefreshRequest& request) {
+  protocol::SubRefreshResult result;
+  const Answer<void> answer = apply_sub_refresh(request, result);
+  if (answer) {
+    reply(id, result);
+  } else {
+    refuse(id, answer.error());
+  }
+}
+
+Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& request,
+                                        protocol::SubRefreshResult& result) {
+  if (request.channel.empty()) return client::refuse(disconnects::kBadRequest);
+  Subscription* subscription = find(request.channel);
+  if (!subscription || subscription->is(Subscription::kJoining)) {
+    return client::refuse(errors::kPermissionDenied);
+  }
+  // Keys are tracked in shared poll channels only.
+  if (request.type != protocol::kSubRefresh || request.token.empty()) {
+    return client::refuse(errors::kBadRequest);
+  }
+  const int64_t now = services_.shard.unix_seconds();
+  const auto verified = services_.subscription_tokens->verify_subscribe(request.token, now);
+  if (!verified && verified.error().kind == auth::Problem::Kind::expired) {
+    return client::refuse(errors::kTokenExpired);
+  }
+  if (!verified && verified.error().kind == auth::Problem::Kind::undecodable) {
+    return client::refuse(errors::kInternal);
+  }
+  if (!verified || !is_token_ours(*verified, request.channel)) {
+    return client::refuse(disconnects::kInvalidToken);
+  }
+  const auth::Claims& claims = verified->claims;
+  const std::optional<int64_t> end = claims.end();
+  if (end && *end <= now) return client::refuse(errors::kExpired);
+  subscription->info = claims.options.info.empty()
+                           ? nullptr
+                           : std::make_unique<const std::string>(claims.options.info);
+  subscription->expires_at = Subscription::expiry(end);
+  if (end) {
+    start_presence_ticks();
+    result.expires = true;
+    result.ttl = ttl_until(*end, now);
+  }
+  return {};
+}
+
+void Session::refresh_by_server(const RefreshOrder& order) {
+  if (state_ != State::connected) return;
+  const int64_t now = services_.shard.unix_seconds();
+  if (order.is_expired || (order.expire_at != 0 && order.expire_at <= now)) {
+    return close(disconnects::kExpired);
+  }
+  protocol::RefreshPush push;
+  if (order.expire_at == 0) {
+    expire_at(std::nullopt);
+  } else {
+    if (!order.info.empty()) rare().conn_info = order.info;
+    expire_at(order.expire_at);
+    push.expires = true;
+    push.ttl = ttl_until(order.expire_at, now);
+  }
+  std::string& out = services_.scratch;
+  out.clear();
+  protocol::encode_push(encoding(), protocol::Envelope::reply, push, out);
+  send(out);
+}
+
+}  // namespace gyre::client

@@ -1,0 +1,257 @@
+// The commands `subscribe` and `unsubscribe`, and their like by the server (spec subscriptions.md
+// 2, 3 and 5.1).
+#include "base/log.h"
+#include "client/joining.h"
+
+namespace gyre::client {
+
+namespace {
+
+namespace errors = protocol::errors;
+namespace disconnects = protocol::disconnects;
+
+Refusal refusal_of_token(const auth::Problem& problem) {
+  switch (problem.kind) {
+    case auth::Problem::Kind::invalid:
+      return protocol::ClientError(errors::kPermissionDenied);
+    case auth::Problem::Kind::expired:
+      return protocol::ClientError(errors::kTokenExpired);
+    case auth::Problem::Kind::undecodable:
+      return protocol::ClientError(errors::kInternal);
+  }
+  return protocol::ClientError(errors::kInternal);
+}
+
+// What the protocol knows as types of subscriptions and this server does not have.
+Answer<void> check_type(int32_t type) {
+  if (type == protocol::kSubscriptionSharedPoll) return client::refuse(errors::kNotAvailable);
+  if (type > protocol::kSubscriptionSharedPoll) return client::refuse(errors::kBadRequest);
+  return {};
+}
+
+uint16_t stream_flags(bool is_positioned, bool is_present) {
+  return static_cast<uint16_t>((is_positioned ? Subscription::kPositioned : 0) |
+                               (is_present ? Subscription::kPresent : 0));
+}
+
+}  // namespace
+
+runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
+  const auto& request = box.request<protocol::SubscribeRequest>();
+  Answer<SubscribePlan> plan = plan_subscribe(request);
+  if (!plan) co_return std::unexpected(std::move(plan).error());
+  Joining joining(*this, plan->channel, plan->flags);
+  const Answer<hub::Joined> joined = co_await join(*plan, joining);
+  if (!is_open()) co_return Answer<void>();
+  if (!joined) co_return std::unexpected(joined.error());
+  if (plan->rejects_unrecovered && plan->since && !joined->recovery.recovered) {
+    co_return client::refuse(errors::kUnrecoverablePosition);
+  }
+  reply(box.id(), describe(*plan, *joined, services_.shard.unix_seconds()));
+  if (is_open()) joining.go_live(*plan);
+  co_return Answer<void>();
+}
+
+// All checks, in the order of the specification (2.1).
+Answer<Session::SubscribePlan> Session::plan_subscribe(
+    const protocol::SubscribeRequest& request) const {
+  const Settings& settings = *services_.settings;
+  const channel::NameRules& rules = settings.namespaces->rules();
+  if (request.channel.empty()) return client::refuse(disconnects::kBadRequest);
+  GYRE_TRY_VOID(check_type(request.type));
+  if (!request.delta.empty() && request.delta != "fossil") {
+    return client::refuse(disconnects::kBadRequest);
+  }
+  if (request.channel.size() > rules.max_length) return client::refuse(errors::kBadRequest);
+  if (find(request.channel)) return client::refuse(errors::kAlreadySubscribed);
+  if (settings.channel_limit > 0 && subscriptions_.size() >= settings.channel_limit) {
+    return client::refuse(errors::kLimitExceeded);
+  }
+  GYRE_TRY(const channel::Resolved resolved, resolve(settings, request.channel));
+  if (request.type > protocol::kSubscriptionStream) {
+    return client::refuse(errors::kPermissionDenied);
+  }
+  const channel::Requester who = requester(request.channel);
+  SubscribePlan plan;
+  plan.channel = request.channel;
+  channel::StreamWish stream = channel::grant(
+      resolved, {.positioned = request.positioned, .recoverable = request.recoverable}, who);
+  bool is_present = resolved.options().presence;
+  if (!request.token.empty()) {
+    GYRE_TRY(const auth::Claims claims, verify_token(request));
+    plan.end = claims.end();
+    plan.info = claims.options.info;
+    plan.data = claims.options.data;
+    const auth::Override& own = claims.options.override_options;
+    is_present = own.presence.value_or(is_present);
+    stream.recoverable = own.force_recovery.value_or(stream.recoverable);
+    stream.positioned = own.force_positioning.value_or(stream.positioned) || stream.recoverable;
+  } else if (const channel::Refusal refusal = channel::may_subscribe(resolved, who, rules)) {
+    return client::refuse(*refusal);
+  }
+  if (plan.end && *plan.end <= services_.shard.unix_seconds()) {
+    return client::refuse(errors::kExpired);
+  }
+  if (request.tf) return client::refuse(errors::kBadRequest);
+  plan.flags = stream_flags(stream.positioned, is_present);
+  plan.is_recoverable = stream.recoverable;
+  plan.was_recovering = request.recover;
+  plan.rejects_unrecovered = request.flag & protocol::kSubscribeFlagRejectUnrecovered;
+  if (request.recover && stream.recoverable) {
+    plan.since = {.offset = request.offset, .epoch = std::string(request.epoch)};
+  }
+  plan.history_meta_ttl = resolved.options().history_meta_ttl;
+  return plan;
+}
+
+// The claims of a token that is this client's for this channel.
+Answer<auth::Claims> Session::verify_token(const protocol::SubscribeRequest& request) const {
+  auto verified = services_.subscription_tokens->verify_subscribe(request.token,
+                                                                  services_.shard.unix_seconds());
+  if (!verified) return std::unexpected(refusal_of_token(verified.error()));
+  if (!is_token_ours(*verified, request.channel)) {
+    return client::refuse(disconnects::kInvalidToken);
+  }
+  return std::move(verified->claims);
+}
+
+bool Session::is_token_ours(const auth::SubscribeToken& token, std::string_view channel) const {
+  const auth::Claims& claims = token.claims;
+  return claims.channel == channel && token.user == user() &&
+         (claims.client.empty() || claims.client == id_.text());
+}
+
+Session::SubscribePlan Session::plan_server_side(std::string_view channel,
+                                                 const channel::ChannelOptions& options,
+                                                 const auth::SubscriptionOptions& wanted) const {
+  const auth::Override& own = wanted.override_options;
+  SubscribePlan plan;
+  plan.channel = channel;
+  plan.is_recoverable = own.force_recovery.value_or(options.force_recovery);
+  const bool is_positioned =
+      own.force_positioning.value_or(options.force_positioning) || plan.is_recoverable;
+  plan.flags =
+      static_cast<uint16_t>(stream_flags(is_positioned, own.presence.value_or(options.presence)) |
+                            Subscription::kServerSide);
+  plan.info = wanted.info;
+  plan.data = wanted.data;
+  plan.history_meta_ttl = options.history_meta_ttl;
+  return plan;
+}
+
+// Ends in the turn, and at the place, of the home's answer.
+runtime::Task<Answer<hub::Joined>> Session::join(const SubscribePlan& plan, Joining& joining) {
+  const bool is_listening = services_.hub.receivers(joining.channel()) > 0;
+  if (is_listening && !plan.is_positioned() && !plan.is_present()) co_return hub::Joined();
+  hub::JoinWish wish{.positioned = plan.is_positioned(),
+                     .since = plan.since,
+                     .recovery_limit = services_.settings->recovery_max_publication_limit,
+                     .meta_ttl = plan.history_meta_ttl};
+  std::optional<protocol::ClientInfo> present;
+  if (plan.is_present()) present = info(plan.info);
+  Result<hub::Joined> joined =
+      co_await services_.directory.join(plan.channel, std::move(wish), std::move(present));
+  if (!joined) {
+    log::error("error subscribing to a channel",
+               {{"channel", plan.channel}, {"error", joined.error().context}});
+    co_return client::refuse(disconnects::kServerError);
+  }
+  if (plan.is_present()) joining.mark_present();
+  co_return std::move(*joined);
+}
+
+// Spec subscriptions.md 5.1. Views into the arguments.
+protocol::SubscribeResult Session::describe(const SubscribePlan& plan, const hub::Joined& joined,
+                                            int64_t now) {
+  protocol::SubscribeResult result;
+  if (plan.end && !(plan.flags & Subscription::kServerSide)) {
+    result.expires = true;
+    result.ttl = static_cast<uint32_t>(std::clamp<int64_t>(*plan.end - now, 0, UINT32_MAX));
+  }
+  result.data = plan.data;
+  result.was_recovering = plan.was_recovering;
+  if (!plan.is_positioned()) return result;
+  result.positioned = true;
+  result.recoverable = plan.is_recoverable;
+  result.epoch = joined.position.epoch;
+  result.recovered = joined.recovery.recovered;
+  // The client moves on by the publications that it missed.
+  result.offset = result.recovered ? plan.since->offset : joined.position.offset;
+  if (result.recovered) result.publications = joined.recovery.publications;
+  return result;
+}
+
+void Session::unsubscribe(uint32_t id, std::string_view channel) {
+  if (channel.empty()) return close(disconnects::kBadRequest);
+  if (Subscription* subscription = find(channel)) {
+    if (subscription->is(Subscription::kJoining)) {
+      // Only with client.concurrency: both are answered when the subscribe has ended.
+      subscription->flags |= Subscription::kUnwanted;
+      rare().unsubscribes.emplace_back(subscription->channel, id);
+      return;
+    }
+    detach(*subscription);
+  }
+  reply(id, protocol::UnsubscribeResult());
+}
+
+runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, SubscribeOrder order) {
+  if (self->state_ != State::connected || self->find(order.channel)) co_return Result<void>();
+  const Settings& settings = *self->services_.settings;
+  if (settings.channel_limit > 0 && self->subscriptions_.size() >= settings.channel_limit) {
+    co_return fail(Errc::too_large, "the connection has client.channel_limit subscriptions");
+  }
+  const channel::Namespace* ns =
+      settings.namespaces->find(settings.namespaces->parse(order.channel));
+  if (!ns) co_return fail(Errc::not_found, "the channel's namespace is not configured");
+  SubscribePlan plan = self->plan_server_side(
+      order.channel, ns->options(),
+      {.info = order.info, .data = order.data, .override_options = order.override_options});
+  if (order.expire_at > 0) plan.end = order.expire_at;
+  if (plan.is_recoverable) plan.since = order.recover_since;
+  Joining joining(*self, plan.channel, plan.flags);
+  const Answer<hub::Joined> joined = co_await self->join(plan, joining);
+  if (!joined) co_return fail(Errc::unavailable, "the channel could not be joined");
+  if (!self->is_open()) co_return Result<void>();
+  self->push_subscribed(plan, *joined);
+  if (self->is_open()) joining.go_live(plan);
+  co_return Result<void>();
+}
+
+// The push, and what the client has missed since the position that the API gave.
+void Session::push_subscribed(const SubscribePlan& plan, const hub::Joined& joined) {
+  const protocol::SubscribeResult result = describe(plan, joined, services_.shard.unix_seconds());
+  protocol::SubscribePush push;
+  push.recoverable = result.recoverable;
+  push.positioned = result.positioned;
+  push.epoch = result.epoch;
+  push.offset = result.offset;
+  push.data = result.data;
+  std::string& out = services_.scratch;
+  out.clear();
+  bool is_encoded =
+      protocol::encode_push(encoding(), protocol::Envelope::reply, plan.channel, push, out);
+  if (is_encoded) send(out);
+  for (const protocol::PublicationRef& publication : result.publications) {
+    if (!is_encoded) break;
+    out.clear();
+    is_encoded = protocol::encode_push(encoding(), protocol::Envelope::reply, plan.channel,
+                                       *publication, out);
+    if (is_encoded) send(out);
+  }
+  if (!is_encoded) close(disconnects::kInappropriateProtocol);
+}
+
+void Session::unsubscribe_by_server(std::string_view channel, const protocol::Unsubscribe& reason) {
+  if (state_ != State::connected) return;
+  if (Subscription* subscription = find(channel)) {
+    if (subscription->is(Subscription::kJoining)) {
+      subscription->flags |= Subscription::kUnwanted;  // told when it has joined
+      return;
+    }
+    detach(*subscription);
+  }
+  push_unsubscribe(channel, reason);
+}
+
+}  // namespace gyre::client

@@ -1,0 +1,141 @@
+// What a session does by time: pings, the checks of its subscriptions, its end.
+#include <algorithm>
+
+#include "client/session.h"
+
+namespace gyre::client {
+
+namespace {
+
+constexpr os::Nanos kTick = runtime::TimerWheel::kTick;
+// Beyond this a due time is as good as never, and would not fit into its 32 bits.
+constexpr int64_t kFarSeconds = 10LL * 365 * 24 * 3600;
+// How long a client whose connect was refused may take to leave (spec connection-lifecycle.md 2.1).
+constexpr os::Nanos kRefusedGrace = 5 * os::kSecond;
+
+}  // namespace
+
+uint32_t Session::ticks(os::Nanos time) {
+  return static_cast<uint32_t>((time + kTick - 1) / kTick);
+}
+
+uint32_t Session::due_in(os::Nanos delay) const {
+  return std::max(1u, ticks(services_.shard.now() + std::max<os::Nanos>(delay, 0)));
+}
+
+void Session::arm() {
+  uint32_t next = UINT32_MAX;
+  for (const uint32_t due : {ping_due_, pong_due_, presence_due_, end_due_}) {
+    if (due != 0) next = std::min(next, due);
+  }
+  if (next == UINT32_MAX) {
+    cancel();
+  } else {
+    services_.shard.timers().arm(*this, os::Nanos{next} * kTick);
+  }
+}
+
+void Session::on_timer() {
+  const auto now = static_cast<uint32_t>(services_.shard.now() / kTick);
+  const auto take = [now](uint32_t& due) {
+    if (due == 0 || due > now) return false;
+    due = 0;
+    return true;
+  };
+  if (take(end_due_)) on_end_due();
+  if (is_open() && take(pong_due_)) close(protocol::disconnects::kNoPong);
+  if (is_open() && take(ping_due_)) send_ping();
+  if (is_open() && take(presence_due_)) on_presence_tick();
+  if (is_open()) arm();
+}
+
+void Session::on_end_due() {
+  switch (state_) {
+    case State::fresh:
+    case State::connecting:
+      return close(protocol::disconnects::kStale);
+    case State::connected:
+      return close(protocol::disconnects::kExpired);
+    case State::refused:
+      end();
+      return transport_->cut();
+    case State::closed:
+      return;
+  }
+}
+
+void Session::send_ping() {
+  const Settings& settings = *services_.settings;
+  services_.sockets.send(socket_, services_.pings[static_cast<size_t>(encoding())]);
+  flags_ |= kPingUnanswered;
+  if (settings.pong_timeout > 0) pong_due_ = due_in(settings.pong_timeout);
+  if (settings.ping_interval > 0) ping_due_ = due_in(settings.ping_interval);
+}
+
+os::Nanos Session::spread(os::Nanos interval) const {
+  uint32_t random;
+  services_.shard.kernel().random(&random, sizeof(random));
+  return interval / 2 +
+         static_cast<os::Nanos>(static_cast<double>(interval / 2) * random / 4294967296.0);
+}
+
+void Session::start_duties() {
+  const Settings& settings = *services_.settings;
+  if (settings.ping_interval > 0 && !transport_->traits().has_own_pings) {
+    ping_due_ = due_in(spread(settings.ping_interval));
+  }
+  arm();
+}
+
+void Session::start_presence_ticks() {
+  const os::Nanos interval = services_.settings->presence_update_interval;
+  if (presence_due_ != 0 || interval <= 0) return;
+  presence_due_ = due_in(spread(interval));
+  arm();
+}
+
+void Session::expire_at(std::optional<int64_t> unix_second) {
+  end_due_ = 0;
+  if (unix_second) {
+    const int64_t left = std::min(*unix_second - services_.shard.unix_seconds(), kFarSeconds);
+    end_due_ = due_in(left * os::kSecond + services_.settings->expired_close_delay);
+  }
+  arm();
+}
+
+void Session::await_leaving() {
+  end_due_ = due_in(kRefusedGrace);
+  arm();
+}
+
+// Only sessions that have something to do here are ticked at all (see Joining::go_live).
+void Session::on_presence_tick() {
+  const Settings& settings = *services_.settings;
+  const int64_t now = services_.shard.unix_seconds();
+  const int64_t grace = settings.expired_sub_close_delay / os::kSecond;
+  bool is_needed = false;
+  for (size_t i = subscriptions_.size(); i-- > 0;) {
+    Subscription& subscription = subscriptions_[i];
+    if (subscription.is(Subscription::kJoining)) continue;
+    if (subscription.expires_at != Subscription::kNever) {
+      if (now > int64_t{subscription.expires_at} + grace) {
+        if (subscription.is(Subscription::kServerSide)) {
+          return close(protocol::disconnects::kSubscriptionExpired);
+        }
+        const std::string channel(services_.hub.name(subscription.channel));
+        detach(subscription);
+        push_unsubscribe(channel, protocol::unsubscribes::kExpired);
+        continue;
+      }
+      is_needed = true;
+    }
+    if (subscription.is(Subscription::kPresent) && services_.directory.presence_forgets()) {
+      services_.directory.refresh_presence(std::string(services_.hub.name(subscription.channel)),
+                                           info(&subscription));
+      is_needed = true;
+    }
+  }
+  if (is_needed) presence_due_ = due_in(settings.presence_update_interval);
+}
+
+}  // namespace gyre::client

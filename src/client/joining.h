@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string_view>
+
+#include "client/session.h"
+
+namespace gyre::client {
+
+// A subscription on its way to being live: reserved in the session, so that a second subscribe
+// finds it, and counted as a join in the hub. Undone at the end of its life unless it went live.
+// Lives in the coroutine that subscribes, which keeps the session alive.
+class Session::Joining {
+ public:
+  Joining(Session& session, std::string_view channel, uint16_t flags);
+  Joining(const Joining&) = delete;
+  ~Joining();
+
+  hub::ChannelSlot channel() const { return channel_; }
+  // The home has the client in the channel's presence now.
+  void mark_present() { is_present_ = true; }
+
+  // The next delivery is the subscriber's. To be called in the turn of the home's answer, with the
+  // reply written; the session must be open.
+  void go_live(const SubscribePlan& plan);
+
+ private:
+  Session& session_;
+  hub::ChannelSlot channel_;
+  bool is_present_ = false;
+  bool is_live_ = false;
+};
+
+// What a subscription is going to be, when everything has been checked.
+struct Session::SubscribePlan {
+  std::string channel;
+  uint16_t flags = 0;  // Subscription::Flag
+  bool is_recoverable = false;
+  bool was_recovering = false;
+  bool rejects_unrecovered = false;               // SubscribeRequest::flag, bit 1
+  std::optional<protocol::StreamPosition> since;  // to recover from
+  std::optional<int64_t> end;                     // Unix seconds
+  std::string info;
+  std::string data;
+  std::chrono::seconds history_meta_ttl{0};
+
+  bool is_positioned() const { return flags & Subscription::kPositioned; }
+  bool is_present() const { return flags & Subscription::kPresent; }
+};
+
+// A server-side subscription of the connect in work.
+struct Session::ServerSide {
+  SubscribePlan plan;
+  Answer<hub::Joined> joined = {};
+};
+
+}  // namespace gyre::client

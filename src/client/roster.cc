@@ -1,0 +1,192 @@
+#include "client/roster.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "client/census.h"
+#include "client/session.h"
+
+namespace gyre::client {
+
+namespace {
+
+// Keeps a session until the end of the turn in which it was closed: callers up the stack may still
+// be inside of it.
+struct Farewell final : runtime::Mortal {
+  explicit Farewell(Ref<Session> closed) : session(std::move(closed)) {}
+  Ref<Session> session;
+};
+
+bool is_spared(const Target& target, const Session& session) {
+  return !target.spared.empty() &&
+         std::ranges::find(target.spared, session.id().text()) != target.spared.end();
+}
+
+}  // namespace
+
+uint64_t Roster::ClientAccess::hash(uint32_t outlet) const {
+  return (*by_outlet)[outlet]->id().hash();
+}
+bool Roster::ClientAccess::equals(uint32_t outlet, const ClientId& id) const {
+  return (*by_outlet)[outlet]->id() == id;
+}
+uint32_t& Roster::ClientAccess::link(uint32_t outlet) const {
+  return (*by_outlet)[outlet]->place().same_bucket;
+}
+
+Roster::Roster() : by_user_(UserAccess{&users_}), by_client_(ClientAccess{&by_outlet_}) {}
+Roster::~Roster() = default;
+
+void Roster::start(Services& services) {
+  services_ = &services;
+  services.shard.kernel().random(&seed_, sizeof(seed_));
+}
+
+RosterPlace& Roster::place(uint32_t outlet) {
+  return by_outlet_[outlet]->place();
+}
+
+Session& Roster::open(net::SocketHandle socket, std::unique_ptr<Transport> transport,
+                      std::string_view header_user) {
+  check_shard();
+  if (socket.slot >= by_outlet_.size()) by_outlet_.resize(socket.slot + 1);
+  by_outlet_[socket.slot] =
+      make_ref<Session>(*services_, socket, std::move(transport), header_user);
+  ++sessions_;
+  return *by_outlet_[socket.slot];
+}
+
+void Roster::admit(Session& session, std::string_view user) {
+  check_shard();
+  const uint64_t hash = hash_text(user, seed_);
+  uint32_t slot = by_user_.find(user, hash);
+  if (slot == RosterPlace::kNone) {
+    slot = users_.emplace(user, hash);
+    by_user_.insert(slot, hash);
+  }
+  const uint32_t outlet = session.outlet();
+  RosterPlace& its = session.place();
+  its.user = slot;
+  its.next = users_[slot].first;
+  if (its.next != RosterPlace::kNone) place(its.next).previous = outlet;
+  users_[slot].first = outlet;
+  ++users_[slot].count;
+  by_client_.insert(outlet, session.id().hash());
+}
+
+void Roster::withdraw(Session& session) {
+  RosterPlace& its = session.place();
+  if (its.user == RosterPlace::kNone) return;
+  by_client_.erase(session.outlet(), session.id().hash());
+  User& user = users_[its.user];
+  (its.previous == RosterPlace::kNone ? user.first : place(its.previous).next) = its.next;
+  if (its.next != RosterPlace::kNone) place(its.next).previous = its.previous;
+  if (--user.count == 0) {
+    by_user_.erase(its.user, user.hash);
+    users_.erase(its.user);
+  }
+  its = RosterPlace();
+}
+
+void Roster::remove(Session& session) {
+  check_shard();
+  withdraw(session);
+  --sessions_;
+  services_->shard.bury(std::make_unique<Farewell>(std::move(by_outlet_[session.outlet()])));
+}
+
+std::string_view Roster::user_name(const RosterPlace& place) const {
+  return place.user == RosterPlace::kNone ? std::string_view() : users_[place.user].name;
+}
+
+std::vector<Ref<Session>> Roster::matching(const Target& target) const {
+  std::vector<Ref<Session>> result;
+  // Only emulated and unidirectional connections have session ids; there are none of them yet.
+  if (!target.session.empty()) return result;
+  if (!target.client.empty()) {
+    const std::optional<ClientId> id = ClientId::parse(target.client);
+    if (!id) return result;
+    const uint32_t outlet = by_client_.find(*id, id->hash());
+    if (outlet == RosterPlace::kNone) return result;
+    const Ref<Session>& session = by_outlet_[outlet];
+    if (session->user() == target.user && !is_spared(target, *session)) result.push_back(session);
+    return result;
+  }
+  const uint32_t slot = by_user_.find(target.user, hash_text(target.user, seed_));
+  if (slot == RosterPlace::kNone) return result;
+  for (uint32_t at = users_[slot].first; at != RosterPlace::kNone;
+       at = by_outlet_[at]->place().next) {
+    if (!is_spared(target, *by_outlet_[at])) result.push_back(by_outlet_[at]);
+  }
+  return result;
+}
+
+runtime::Task<Result<void>> Roster::subscribe(Target target, SubscribeOrder order) {
+  Result<void> result;
+  for (Ref<Session>& session : matching(target)) {
+    Result<void> one = co_await Session::subscribe_by_server(session, order);
+    if (!one && result) result = std::move(one);
+  }
+  co_return result;
+}
+
+void Roster::unsubscribe(const Target& target, std::string_view channel,
+                         const protocol::Unsubscribe& reason) {
+  for (const Ref<Session>& session : matching(target)) {
+    session->unsubscribe_by_server(channel, reason);
+  }
+}
+
+void Roster::disconnect(const Target& target, const protocol::Disconnect& reason) {
+  for (const Ref<Session>& session : matching(target)) session->close(reason);
+}
+
+void Roster::refresh(const Target& target, const RefreshOrder& order) {
+  for (const Ref<Session>& session : matching(target)) session->refresh_by_server(order);
+}
+
+runtime::Task<void> Roster::drain(protocol::Disconnect reason) {
+  size_t in_slice = 0;
+  for (size_t outlet = 0; outlet < by_outlet_.size(); ++outlet) {
+    if (!by_outlet_[outlet]) continue;
+    by_outlet_[outlet]->close(reason);
+    if (++in_slice % kDrainedPerSlice == 0) co_await runtime::Yield();
+  }
+}
+
+std::vector<std::pair<std::string, uint32_t>> Roster::channels(const Glob* filter) const {
+  std::vector<std::pair<std::string, uint32_t>> result;
+  services_->hub.for_each([&](std::string_view name, size_t receivers) {
+    if (receivers > 0 && (!filter || filter->matches(name))) {
+      result.emplace_back(name, static_cast<uint32_t>(receivers));
+    }
+  });
+  return result;
+}
+
+Totals Roster::totals() const {
+  // A channel is counted where it is at home, a user where the census has it: once on this node.
+  return {.clients = by_client_.size(),
+          .users = services_->census.users(),
+          .channels = services_->directory.channels_at_home(),
+          .subscriptions = services_->hub.subscriptions()};
+}
+
+void Roster::on_unencodable(uint32_t outlet) {
+  // An earlier one of these calls may have closed it; the same below.
+  if (by_outlet_[outlet]) by_outlet_[outlet]->close(protocol::disconnects::kInappropriateProtocol);
+}
+
+void Roster::on_lost(hub::ChannelSlot channel, uint32_t outlet) {
+  if (by_outlet_[outlet]) by_outlet_[outlet]->on_lost(channel);
+}
+
+void Roster::on_moved(hub::ChannelSlot channel, uint32_t outlet, uint32_t index) {
+  by_outlet_[outlet]->on_moved(channel, index);
+}
+
+void Roster::on_unused(std::string_view channel) {
+  services_->directory.leave(channel);
+}
+
+}  // namespace gyre::client

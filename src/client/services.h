@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "auth/token_verifier.h"
+#include "base/frame.h"
+#include "client/settings.h"
+#include "hub/directory.h"
+#include "hub/local_hub.h"
+#include "net/sockets.h"
+#include "runtime/shard.h"
+
+namespace gyre::client {
+
+class Census;
+class Roster;
+
+// What the sessions of one shard work with. Owned by the shard's assembly; outlives the sessions. A
+// reload changes `settings` and the verifiers between turns.
+struct Services {
+  runtime::Shard& shard;
+  net::Sockets& sockets;
+  hub::LocalHub& hub;
+  hub::Directory& directory;
+  Roster& roster;
+  Census& census;
+  std::shared_ptr<const Settings> settings;
+  std::unique_ptr<const auth::TokenVerifier> connection_tokens;
+  std::unique_ptr<const auth::TokenVerifier> subscription_tokens;
+  std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
+  std::string scratch = {};            // where messages are encoded
+};
+
+}  // namespace gyre::client

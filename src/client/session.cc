@@ -1,0 +1,219 @@
+#include "client/session.h"
+
+#include "client/census.h"
+#include "client/joining.h"
+
+namespace gyre::client {
+
+namespace {
+
+// What may wait behind a command in work before the connection is not read any more.
+constexpr size_t kBacklogBytesMax = 128 * 1024;
+
+bool is_lonely_pong(protocol::Encoding encoding, std::string_view frame) {
+  return encoding == protocol::Encoding::json ? frame == "{}" : frame == std::string_view("\0", 1);
+}
+
+}  // namespace
+
+Session::Session(Services& services, net::SocketHandle socket, std::unique_ptr<Transport> transport,
+                 std::string_view header_user)
+    : services_(services),
+      transport_(std::move(transport)),
+      socket_(socket),
+      id_(ClientId::make(services.shard.kernel())) {
+  if (!header_user.empty()) rare().header_user = header_user;
+  const os::Nanos delay = services_.settings->stale_close_delay;
+  if (delay > 0) end_due_ = due_in(delay);
+  arm();
+}
+
+Session::~Session() = default;
+
+Session::Rare& Session::rare() {
+  if (!rare_) rare_ = std::make_unique<Rare>();
+  return *rare_;
+}
+
+// --- Input
+
+uint32_t Session::concurrency() const {
+  return services_.settings->concurrency;
+}
+
+void Session::receive(std::string_view frame) {
+  if (state_ == State::refused || !is_open()) return;
+  if (!is_busy()) {
+    if (const std::string_view rest = process(frame); !rest.empty()) hold_back(rest);
+  } else if (flags_ & kPingUnanswered && is_lonely_pong(encoding(), frame)) {
+    on_pong();  // must not wait: its time is running
+  } else {
+    hold_back(frame);
+  }
+}
+
+// Returns what has to wait.
+std::string_view Session::process(std::string_view frame) {
+  flags_ |= kProcessing;
+  std::string_view rest;
+  protocol::CommandReader reader(encoding(), frame);
+  protocol::Command command;
+  while (is_open() && state_ != State::refused) {
+    if (is_busy()) {
+      rest = reader.rest();
+      break;
+    }
+    const auto next = reader.next(command);
+    if (next == protocol::CommandReader::Next::end) break;
+    if (next == protocol::CommandReader::Next::malformed) {
+      close(protocol::disconnects::kBadRequest);
+      break;
+    }
+    handle(command, reader.command_bytes());
+  }
+  flags_ &= static_cast<uint8_t>(~kProcessing);
+  return rest;
+}
+
+void Session::hold_back(std::string_view frame) {
+  Rare& rare = this->rare();
+  rare.backlog.emplace_back(frame);
+  rare.backlog_bytes += frame.size();
+  if (rare.backlog_bytes > kBacklogBytesMax && !(flags_ & kPaused)) {
+    flags_ |= kPaused;
+    services_.sockets.pause_reading(socket_);
+  }
+}
+
+// After a command has ended: the next ones.
+void Session::resume() {
+  if (flags_ & kProcessing || !rare_) return;
+  Rare& rare = *rare_;
+  while (is_open() && state_ != State::refused && !is_busy() && !rare.backlog.empty()) {
+    const std::string frame = std::move(rare.backlog.front());
+    rare.backlog.pop_front();
+    rare.backlog_bytes -= frame.size();
+    if (const std::string_view rest = process(frame); !rest.empty()) {
+      rare.backlog.emplace_front(rest);
+      rare.backlog_bytes += rest.size();
+    }
+  }
+  if (flags_ & kPaused && is_open() && rare.backlog_bytes <= kBacklogBytesMax / 2) {
+    flags_ &= static_cast<uint8_t>(~kPaused);
+    services_.sockets.resume_reading(socket_);
+  }
+}
+
+void Session::handle(const protocol::Command& command, std::string_view bytes) {
+  using Kind = protocol::RequestKind;
+  if (state_ == State::fresh) {
+    if (command.kind() != Kind::connect || command.id == 0) {
+      return close(protocol::disconnects::kBadRequest);
+    }
+    state_ = State::connecting;
+    return start(bytes, &Session::connect);
+  }
+  if (command.is_pong()) return on_pong();
+  switch (command.kind()) {
+    case Kind::none:
+    case Kind::connect:
+      return close(protocol::disconnects::kBadRequest);
+    case Kind::ping:
+      if (command.is_lonely_ping()) return close(protocol::disconnects::kBadRequest);
+      return refuse(command.id, protocol::ClientError(protocol::errors::kNotAvailable));
+    case Kind::send:
+      return close(protocol::disconnects::kNotAvailable);
+    case Kind::rpc:
+      return refuse(command.id, protocol::ClientError(protocol::errors::kNotAvailable));
+    case Kind::subscribe:
+      return start(bytes, &Session::subscribe);
+    case Kind::unsubscribe:
+      return unsubscribe(command.id,
+                         std::get<protocol::UnsubscribeRequest>(command.request).channel);
+    case Kind::publish:
+      return start(bytes, &Session::publish);
+    case Kind::presence:
+      return start(bytes, &Session::presence);
+    case Kind::presence_stats:
+      return start(bytes, &Session::presence_stats);
+    case Kind::history:
+      return start(bytes, &Session::history);
+    case Kind::refresh:
+      return refresh(command.id, std::get<protocol::RefreshRequest>(command.request).token);
+    case Kind::sub_refresh:
+      return sub_refresh(command.id, std::get<protocol::SubRefreshRequest>(command.request));
+  }
+}
+
+void Session::start(std::string_view bytes, Handler handler) {
+  ++in_flight_;
+  services_.shard.tasks().spawn(serve(Ref<Session>(this), CommandBox(encoding(), bytes), handler));
+}
+
+runtime::Task<void> Session::serve(Ref<Session> self, CommandBox box, Handler handler) {
+  const Answer<void> answer = co_await ((*self).*handler)(box);
+  --self->in_flight_;
+  if (self->is_open() && !answer) self->refuse(box.id(), answer.error());
+  self->resume();
+}
+
+void Session::on_pong() {
+  if (!(flags_ & kPingUnanswered)) return close(protocol::disconnects::kBadRequest);
+  flags_ &= static_cast<uint8_t>(~kPingUnanswered);
+  pong_due_ = 0;
+}
+
+// --- Output
+
+void Session::send(std::string_view message) {
+  services_.sockets.send(socket_, Frame::make(message));
+}
+
+void Session::refuse(uint32_t id, const Refusal& refusal) {
+  if (const auto* disconnect = std::get_if<protocol::Disconnect>(&refusal)) {
+    return close(*disconnect);
+  }
+  const auto& error = std::get<protocol::ClientError>(refusal);
+  if (state_ == State::connecting) return refuse_connect(id, error);
+  std::string& out = services_.scratch;
+  out.clear();
+  protocol::encode_error(encoding(), id, error, out);
+  send(out);
+}
+
+void Session::push_unsubscribe(std::string_view channel, const protocol::Unsubscribe& reason) {
+  std::string& out = services_.scratch;
+  out.clear();
+  protocol::encode_push(encoding(), protocol::Envelope::reply, channel,
+                        protocol::UnsubscribePush{reason.code, reason.reason}, out);
+  send(out);
+}
+
+// --- The end
+
+void Session::close(const protocol::Disconnect& reason, Transport::Output output) {
+  if (!is_open()) return;
+  if (state_ == State::connecting) {
+    // Pushes of subscriptions are held back behind a connect reply that will not come.
+    services_.sockets.release(socket_, nullptr);
+    output = Transport::Output::drop;
+  }
+  end();
+  transport_->close(reason, output);
+}
+
+void Session::end() {
+  if (!is_open()) return;
+  state_ = State::closed;
+  cancel();
+  for (const Subscription& subscription : subscriptions_) {
+    if (subscription.is(Subscription::kJoining)) continue;  // undone by whoever joins
+    if (subscription.is(Subscription::kPresent)) withdraw_presence(subscription.channel);
+    services_.hub.remove(subscription.channel, subscription.receiver);
+  }
+  subscriptions_ = std::vector<Subscription>();
+  if (flags_ & kCounted) services_.census.remove(user());
+  services_.roster.remove(*this);
+}
+
+}  // namespace gyre::client

@@ -1,0 +1,212 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ref.h"
+#include "channel/permissions.h"
+#include "client/client_id.h"
+#include "client/command_box.h"
+#include "client/refusal.h"
+#include "client/roster.h"
+#include "client/services.h"
+#include "client/subscription.h"
+#include "client/transport.h"
+#include "protocol/encoder.h"
+#include "runtime/latch.h"
+#include "runtime/timer_wheel.h"
+
+namespace gyre::client {
+
+// One connected client: authentication, subscriptions, commands and their answers, and everything
+// that happens by time (spec connection-lifecycle.md). Owned by its shard's Roster until it is
+// closed, then by the coroutines that still work for it; after each wait they ask `is_open`.
+//
+// An idle one is these bytes, its transport's, and its subscriptions: a field here is a decision.
+class Session final : public LocalCounted, runtime::Timer {
+ public:
+  Session(Services& services, net::SocketHandle socket, std::unique_ptr<Transport> transport,
+          std::string_view header_user);
+  ~Session() override;
+
+  bool is_open() const { return state_ != State::closed; }
+  const ClientId& id() const { return id_; }
+  std::string_view user() const { return services_.roster.user_name(place_); }
+  uint32_t outlet() const { return socket_.slot; }
+  RosterPlace& place() { return place_; }
+
+  // --- From the transport.
+  // The frame may be looked at until the call returns.
+  void receive(std::string_view frame);
+  void on_slow() { close(protocol::disconnects::kSlow, Transport::Output::drop); }
+  // The connection has ended by itself.
+  void on_transport_ended() { end(); }
+
+  // Ends the connection. Nothing happens to one that is closed.
+  void close(const protocol::Disconnect& reason,
+             Transport::Output output = Transport::Output::send);
+
+  // --- From the roster.
+  void on_lost(hub::ChannelSlot channel);
+  void on_moved(hub::ChannelSlot channel, uint32_t index);
+  static runtime::Task<Result<void>> subscribe_by_server(Ref<Session> self, SubscribeOrder order);
+  void unsubscribe_by_server(std::string_view channel, const protocol::Unsubscribe& reason);
+  void refresh_by_server(const RefreshOrder& order);
+
+ private:
+  enum class State : uint8_t {
+    fresh,       // nothing but `connect` is welcome
+    connecting,  // `connect` is in work
+    connected,
+    refused,  // `connect` got an error; nothing is listened to any more
+    closed,
+  };
+  enum Flag : uint8_t {
+    kPingUnanswered = 1,
+    kProcessing = 2,  // inside of `process`
+    kCounted = 4,     // in the census
+    kPaused = 8,      // not read from, as the backlog is long
+  };
+  // What few sessions have, or few for long.
+  struct Rare {
+    std::string header_user;
+    std::string conn_info;
+    std::string meta;
+    std::deque<std::string> backlog;  // frames, or rests of them, behind a command in work
+    size_t backlog_bytes = 0;
+    std::vector<std::pair<hub::ChannelSlot, uint32_t>> unsubscribes;  // waiting for a join; ids
+  };
+  class Joining;
+  struct SubscribePlan;
+  struct Identity;
+  struct ServerSide;
+  using Handler = runtime::Task<Answer<void>> (Session::*)(const CommandBox& box);
+
+  // --- Input (session.cc)
+  uint32_t concurrency() const;
+  bool is_busy() const { return in_flight_ >= concurrency() || state_ == State::connecting; }
+  std::string_view process(std::string_view frame);
+  void hold_back(std::string_view frame);
+  void resume();
+  void handle(const protocol::Command& command, std::string_view bytes);
+  void start(std::string_view bytes, Handler handler);
+  static runtime::Task<void> serve(Ref<Session> self, CommandBox box, Handler handler);
+  void on_pong();
+
+  // --- Output (session.cc)
+  protocol::Encoding encoding() const { return transport_->traits().encoding; }
+  void send(std::string_view message);
+  template <class Result>
+  void reply(uint32_t id, const Result& result);
+  void refuse(uint32_t id, const Refusal& refusal);
+  void push_unsubscribe(std::string_view channel, const protocol::Unsubscribe& reason);
+
+  // --- Time (duties.cc)
+  static uint32_t ticks(os::Nanos time);
+  uint32_t due_in(os::Nanos delay) const;
+  void arm();
+  void on_timer() override;
+  void on_end_due();
+  void send_ping();
+  os::Nanos spread(os::Nanos interval) const;
+  void start_duties();
+  void start_presence_ticks();
+  void await_leaving();
+  void expire_at(std::optional<int64_t> unix_second);
+  void on_presence_tick();
+
+  // --- Commands (commands/*.cc)
+  runtime::Task<Answer<void>> connect(const CommandBox& box);
+  Answer<void> authenticate(const protocol::ConnectRequest& request, Identity& identity,
+                            std::vector<ServerSide>& subs);
+  Answer<void> authenticate_by_token(std::string_view token, Identity& identity,
+                                     std::vector<ServerSide>& subs);
+  Answer<void> add_wishes(const protocol::ConnectRequest& request, const Identity& identity,
+                          std::vector<ServerSide>& subs) const;
+  runtime::Task<Answer<void>> admit(const Identity& identity);
+  runtime::Task<Answer<void>> join_all(std::vector<ServerSide>& subs);
+  static runtime::Task<void> join_one(Ref<Session> self, ServerSide* one, runtime::Latch* latch);
+  void reply_connected(uint32_t id, const Identity& identity, std::vector<ServerSide>& subs);
+  void refuse_connect(uint32_t id, const protocol::ClientError& error);
+
+  runtime::Task<Answer<void>> subscribe(const CommandBox& box);
+  Answer<SubscribePlan> plan_subscribe(const protocol::SubscribeRequest& request) const;
+  Answer<auth::Claims> verify_token(const protocol::SubscribeRequest& request) const;
+  bool is_token_ours(const auth::SubscribeToken& token, std::string_view channel) const;
+  SubscribePlan plan_server_side(std::string_view channel, const channel::ChannelOptions& options,
+                                 const auth::SubscriptionOptions& wanted) const;
+  runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
+  static protocol::SubscribeResult describe(const SubscribePlan& plan, const hub::Joined& joined,
+                                            int64_t now);
+  void push_subscribed(const SubscribePlan& plan, const hub::Joined& joined);
+  void unsubscribe(uint32_t id, std::string_view channel);
+
+  runtime::Task<Answer<void>> publish(const CommandBox& box);
+  runtime::Task<Answer<void>> history(const CommandBox& box);
+  runtime::Task<Answer<void>> presence(const CommandBox& box);
+  runtime::Task<Answer<void>> presence_stats(const CommandBox& box);
+  void refresh(uint32_t id, std::string_view token);
+  Answer<void> apply_refresh(std::string_view token, protocol::RefreshResult& result);
+  bool has_other_token_channels(const auth::Claims& claims) const;
+  void sub_refresh(uint32_t id, const protocol::SubRefreshRequest& request);
+  Answer<void> apply_sub_refresh(const protocol::SubRefreshRequest& request,
+                                 protocol::SubRefreshResult& result);
+
+  // --- Subscriptions (subscriptions.cc)
+  Subscription* find(hub::ChannelSlot channel);
+  Subscription* find(std::string_view channel);
+  const Subscription* find(std::string_view channel) const {
+    return const_cast<Session*>(this)->find(channel);
+  }
+  // Ends the subscription, which must be live, in hub and presence; tells nobody.
+  void detach(Subscription& subscription);
+  void forget(Subscription& subscription);
+  void withdraw_presence(hub::ChannelSlot channel);
+  protocol::ClientInfo info(const Subscription* subscription) const;
+  protocol::ClientInfo info(std::string_view chan_info) const;
+  channel::Requester requester(std::string_view channel) const;
+  // What commands with a channel check first.
+  Answer<channel::Resolved> resolve(const Settings& settings, std::string_view channel) const;
+
+  bool has_waiting_unsubscribe(hub::ChannelSlot channel) const;
+  void answer_waiting_unsubscribes(hub::ChannelSlot channel);
+
+  void end();
+  Rare& rare();
+  std::string_view conn_info() const { return rare_ ? std::string_view(rare_->conn_info) : ""; }
+
+  Services& services_;
+  const std::unique_ptr<Transport> transport_;
+  std::unique_ptr<Rare> rare_;
+  std::vector<Subscription> subscriptions_;
+  const net::SocketHandle socket_;
+  const ClientId id_;
+  RosterPlace place_;
+  // Ticks of the timer wheel at which something is due; 0: nothing. One timer serves them all.
+  uint32_t ping_due_ = 0;
+  uint32_t pong_due_ = 0;
+  uint32_t presence_due_ = 0;
+  uint32_t end_due_ = 0;  // stale, expired or, when refused, cut
+  uint16_t in_flight_ = 0;
+  State state_ = State::fresh;
+  uint8_t flags_ = 0;
+};
+static_assert(sizeof(Session) <= 160, "every idle connection costs this");
+
+template <class Result>
+void Session::reply(uint32_t id, const Result& result) {
+  if (!is_open()) return;
+  std::string& out = services_.scratch;
+  out.clear();
+  if (protocol::encode_reply(encoding(), id, result, out)) {
+    send(out);
+  } else {
+    close(protocol::disconnects::kInappropriateProtocol);
+  }
+}
+
+}  // namespace gyre::client

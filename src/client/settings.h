@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "channel/namespaces.h"
+#include "os/kernel.h"
+
+namespace gyre::client {
+
+// What the configuration says of connections; names are those of the keys under `client`. An
+// immutable snapshot that all shards share; a reload makes a new one, and an operation under way
+// keeps the one that it began with.
+struct Settings {
+  std::shared_ptr<const channel::Namespaces> namespaces;
+
+  bool insecure = false;
+  bool allow_anonymous_connect_without_token = false;
+  bool disallow_anonymous_connection_tokens = false;
+  bool connect_include_server_time = false;
+
+  os::Nanos ping_interval = 25 * os::kSecond;  // 0: no pings
+  os::Nanos pong_timeout = 8 * os::kSecond;    // 0: pongs are not waited for
+  os::Nanos stale_close_delay = 10 * os::kSecond;
+  os::Nanos expired_close_delay = 25 * os::kSecond;
+  os::Nanos expired_sub_close_delay = 25 * os::kSecond;
+  os::Nanos presence_update_interval = 27 * os::kSecond;
+
+  uint32_t channel_limit = 128;  // 0: none, as with the next two
+  uint32_t user_connection_limit = 0;
+  int32_t history_max_publication_limit = 300;
+  int32_t recovery_max_publication_limit = 300;
+  uint32_t concurrency = 1;  // commands of a connection that may be in work at once
+
+  std::string server_version;  // as clients are told it
+};
+
+}  // namespace gyre::client

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "hub/local_hub.h"
+
+namespace gyre::client {
+
+// A session's side of one subscription. Owned by the session; its place in the list may change, so
+// nothing keeps a reference over a wait.
+struct Subscription {
+  enum Flag : uint16_t {
+    kJoining = 1,     // not answered yet; counted as a join in the hub
+    kServerSide = 2,  // made by a token, the wish list or the API, not by a subscribe command
+    kFromToken = 4,   // server-side, from the connection token
+    kPositioned = 8,
+    kPresent = 16,   // in the channel's presence
+    kUnwanted = 32,  // to be ended as soon as it has joined
+  };
+  static constexpr uint32_t kNever = UINT32_MAX;
+
+  bool is(Flag flag) const { return flags & flag; }
+
+  static uint32_t expiry(std::optional<int64_t> unix_second) {
+    if (!unix_second) return kNever;
+    return static_cast<uint32_t>(std::clamp<int64_t>(*unix_second, 0, kNever - 1));
+  }
+
+  hub::ChannelSlot channel;
+  uint32_t receiver = 0;         // index in the channel's array, once joined
+  uint32_t expires_at = kNever;  // Unix seconds
+  uint16_t flags = 0;
+  // chan_info; null if there is none, as with most.
+  std::unique_ptr<const std::string> info;
+};
+static_assert(sizeof(Subscription) <= 24, "a million connections have one or more each");
+
+}  // namespace gyre::client

@@ -1,0 +1,142 @@
+// The session's list of subscriptions, and how one gets into it and out again.
+#include <algorithm>
+
+#include "client/joining.h"
+
+namespace gyre::client {
+
+Session::Joining::Joining(Session& session, std::string_view channel, uint16_t flags)
+    : session_(session), channel_(session.services_.hub.reserve(channel)) {
+  Subscription subscription;
+  subscription.channel = channel_;
+  subscription.flags = static_cast<uint16_t>(flags | Subscription::kJoining);
+  session_.subscriptions_.push_back(std::move(subscription));
+}
+
+Session::Joining::~Joining() {
+  if (is_live_) return;
+  if (is_present_) session_.withdraw_presence(channel_);
+  if (session_.is_open()) {
+    session_.answer_waiting_unsubscribes(channel_);
+    session_.forget(*session_.find(channel_));
+  }
+  session_.services_.hub.release(channel_);
+}
+
+void Session::Joining::go_live(const SubscribePlan& plan) {
+  is_live_ = true;
+  Services& services = session_.services_;
+  Subscription& subscription = *session_.find(channel_);
+  const uint8_t receiver_flags = plan.is_positioned() ? hub::Receiver::kPositioned : 0;
+  subscription.receiver =
+      services.hub.add(channel_, {.outlet = session_.outlet(),
+                                  .variant = hub::variant_of(session_.encoding()),
+                                  .flags = receiver_flags});
+  subscription.flags &= static_cast<uint16_t>(~Subscription::kJoining);
+  if (!plan.info.empty()) subscription.info = std::make_unique<const std::string>(plan.info);
+  subscription.expires_at = Subscription::expiry(plan.end);
+  services.hub.release(channel_);
+  if (plan.end || (plan.is_present() && services.directory.presence_forgets())) {
+    session_.start_presence_ticks();
+  }
+  if (subscription.is(Subscription::kUnwanted)) {
+    const bool is_asked_by_client = session_.has_waiting_unsubscribe(channel_);
+    const hub::ChannelSlot channel = channel_;
+    const std::string name(services.hub.name(channel));
+    session_.detach(subscription);
+    if (is_asked_by_client) {
+      session_.answer_waiting_unsubscribes(channel);
+    } else {
+      session_.push_unsubscribe(name, protocol::unsubscribes::kServer);
+    }
+  }
+}
+
+Subscription* Session::find(hub::ChannelSlot channel) {
+  const auto found = std::ranges::find(subscriptions_, channel, &Subscription::channel);
+  return found == subscriptions_.end() ? nullptr : &*found;
+}
+
+Subscription* Session::find(std::string_view channel) {
+  const hub::ChannelSlot slot = services_.hub.find(channel);
+  return slot == hub::ChannelSlot() ? nullptr : find(slot);
+}
+
+void Session::forget(Subscription& subscription) {
+  if (&subscription != &subscriptions_.back()) subscription = std::move(subscriptions_.back());
+  subscriptions_.pop_back();
+  if (subscriptions_.empty()) subscriptions_ = std::vector<Subscription>();
+}
+
+void Session::detach(Subscription& subscription) {
+  const hub::ChannelSlot channel = subscription.channel;
+  const uint32_t receiver = subscription.receiver;
+  if (subscription.is(Subscription::kPresent)) withdraw_presence(channel);
+  forget(subscription);
+  services_.hub.remove(channel, receiver);
+}
+
+void Session::withdraw_presence(hub::ChannelSlot channel) {
+  services_.directory.withdraw(std::string(services_.hub.name(channel)), id_.text());
+}
+
+protocol::ClientInfo Session::info(std::string_view chan_info) const {
+  return {.user = std::string(user()),
+          .client = id_.text(),
+          .conn_info = std::string(conn_info()),
+          .chan_info = std::string(chan_info)};
+}
+
+protocol::ClientInfo Session::info(const Subscription* subscription) const {
+  return info(subscription && subscription->info ? std::string_view(*subscription->info)
+                                                 : std::string_view());
+}
+
+channel::Requester Session::requester(std::string_view channel) const {
+  const Subscription* subscription = find(channel);
+  return {.user = user(),
+          .is_subscribed = subscription && !subscription->is(Subscription::kJoining),
+          .is_insecure = services_.settings->insecure};
+}
+
+Answer<channel::Resolved> Session::resolve(const Settings& settings,
+                                           std::string_view channel) const {
+  if (channel.empty()) return client::refuse(protocol::disconnects::kBadRequest);
+  channel::Resolved resolved;
+  if (const channel::Refusal refusal = channel::resolve(*settings.namespaces, channel, resolved)) {
+    return client::refuse(*refusal);
+  }
+  return resolved;
+}
+
+// The receiver has been taken out of the channel already.
+void Session::on_lost(hub::ChannelSlot channel) {
+  Subscription* subscription = find(channel);
+  if (!subscription) return;
+  const bool is_server_side = subscription->is(Subscription::kServerSide);
+  if (subscription->is(Subscription::kPresent)) withdraw_presence(channel);
+  forget(*subscription);
+  if (is_server_side) return close(protocol::disconnects::kInsufficientState);
+  push_unsubscribe(services_.hub.name(channel), protocol::unsubscribes::kInsufficientState);
+}
+
+void Session::on_moved(hub::ChannelSlot channel, uint32_t index) {
+  find(channel)->receiver = index;
+}
+
+bool Session::has_waiting_unsubscribe(hub::ChannelSlot channel) const {
+  return rare_ && std::ranges::any_of(rare_->unsubscribes,
+                                      [&](const auto& entry) { return entry.first == channel; });
+}
+
+void Session::answer_waiting_unsubscribes(hub::ChannelSlot channel) {
+  if (!has_waiting_unsubscribe(channel)) return;
+  std::vector<uint32_t> ids;
+  std::erase_if(rare_->unsubscribes, [&](const auto& entry) {
+    if (entry.first == channel) ids.push_back(entry.second);
+    return entry.first == channel;
+  });
+  for (const uint32_t id : ids) reply(id, protocol::UnsubscribeResult());
+}
+
+}  // namespace gyre::client
