@@ -5,7 +5,7 @@
 
 namespace gyre::client {
 
-runtime::Task<bool> Census::admit(std::string_view user, uint32_t limit) {
+runtime::Task<bool> Census::admit(std::string user, uint32_t limit) {
   check_shard();
   const uint64_t hash = hash_text(user, seed_);
   Census& census = of(hash);
@@ -36,6 +36,7 @@ bool Census::count_in(uint64_t user, uint32_t limit) {
   uint32_t& count = counts_[user];
   if (count >= limit) return false;
   ++count;
+  metrics_.num_users.set(static_cast<int64_t>(counts_.size()));
   return true;
 }
 
@@ -43,6 +44,7 @@ void Census::count_out(uint64_t user) {
   check_shard();
   const auto found = counts_.find(user);
   if (found != counts_.end() && --found->second == 0) counts_.erase(found);
+  metrics_.num_users.set(static_cast<int64_t>(counts_.size()));
 }
 
 }  // namespace gyre::client

@@ -2,9 +2,11 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "metrics/shard_metrics.h"
 #include "runtime/shard_bound.h"
 #include "runtime/task.h"
 
@@ -17,11 +19,12 @@ namespace gyre::client {
 class Census : runtime::ShardBound {
  public:
   // `all`: by shard; complete before the first use. `seed` is the same on all shards.
-  Census(runtime::Shard& shard, const std::vector<Census*>& all, uint64_t seed)
-      : shard_(shard), all_(all), seed_(seed) {}
+  Census(runtime::Shard& shard, const std::vector<Census*>& all, uint64_t seed,
+         metrics::ShardMetrics& metrics)
+      : shard_(shard), all_(all), seed_(seed), metrics_(metrics) {}
 
   // Counts one more connection, unless the user has `limit` already.
-  runtime::Task<bool> admit(std::string_view user, uint32_t limit);
+  runtime::Task<bool> admit(std::string user, uint32_t limit);
   void add(std::string_view user);
   void remove(std::string_view user);
 
@@ -37,6 +40,7 @@ class Census : runtime::ShardBound {
   runtime::Shard& shard_;
   const std::vector<Census*>& all_;
   const uint64_t seed_;
+  metrics::ShardMetrics& metrics_;
   boost::unordered_flat_map<uint64_t, uint32_t> counts_;
 };
 

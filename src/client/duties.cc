@@ -67,7 +67,10 @@ void Session::on_end_due() {
 void Session::send_ping() {
   const Settings& settings = *services_.settings;
   services_.sockets.send(socket_, services_.pings[static_cast<size_t>(encoding())]);
+  count_sent(metrics::FrameType::server_ping,
+             services_.pings[static_cast<size_t>(encoding())]->size());
   flags_ |= kPingUnanswered;
+  pinged_at_ = static_cast<uint32_t>(services_.shard.now() / os::kMillisecond);
   if (settings.pong_timeout > 0) pong_due_ = due_in(settings.pong_timeout);
   if (settings.ping_interval > 0) ping_due_ = due_in(settings.ping_interval);
 }

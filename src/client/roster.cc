@@ -72,12 +72,16 @@ void Roster::admit(Session& session, std::string_view user) {
   users_[slot].first = outlet;
   ++users_[slot].count;
   by_client_.insert(outlet, session.id().hash());
+  services_->metrics.actions[metrics::Action::add_client].add();
+  services_->metrics.num_clients.set(static_cast<int64_t>(by_client_.size()));
 }
 
 void Roster::withdraw(Session& session) {
   RosterPlace& its = session.place();
   if (its.user == RosterPlace::kNone) return;
   by_client_.erase(session.outlet(), session.id().hash());
+  services_->metrics.actions[metrics::Action::remove_client].add();
+  services_->metrics.num_clients.set(static_cast<int64_t>(by_client_.size()));
   User& user = users_[its.user];
   (its.previous == RosterPlace::kNone ? user.first : place(its.previous).next) = its.next;
   if (its.next != RosterPlace::kNone) place(its.next).previous = its.previous;

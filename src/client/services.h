@@ -9,6 +9,7 @@
 #include "client/settings.h"
 #include "hub/directory.h"
 #include "hub/local_hub.h"
+#include "metrics/shard_metrics.h"
 #include "net/sockets.h"
 #include "runtime/shard.h"
 
@@ -26,6 +27,7 @@ struct Services {
   hub::Directory& directory;
   Roster& roster;
   Census& census;
+  metrics::ShardMetrics& metrics;
   std::shared_ptr<const Settings> settings;
   std::unique_ptr<const auth::TokenVerifier> connection_tokens;
   std::unique_ptr<const auth::TokenVerifier> subscription_tokens;

@@ -110,34 +110,41 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
     if (command.kind() != Kind::connect || command.id == 0) {
       return close(protocol::disconnects::kBadRequest);
     }
+    count_received(frame_type_of(command.kind()), bytes.size());
     state_ = State::connecting;
-    return start(bytes, &Session::connect);
+    return start(command, bytes, &Session::connect);
   }
-  if (command.is_pong()) return on_pong();
+  if (command.is_pong()) {
+    count_received(metrics::FrameType::client_pong, bytes.size());
+    return on_pong();
+  }
+  count_received(frame_type_of(command.kind()), bytes.size());
   switch (command.kind()) {
     case Kind::none:
     case Kind::connect:
       return close(protocol::disconnects::kBadRequest);
     case Kind::ping:
       if (command.is_lonely_ping()) return close(protocol::disconnects::kBadRequest);
-      return refuse(command.id, protocol::ClientError(protocol::errors::kNotAvailable));
+      return refuse(command.id, command.kind(),
+                    protocol::ClientError(protocol::errors::kNotAvailable));
     case Kind::send:
       return close(protocol::disconnects::kNotAvailable);
     case Kind::rpc:
-      return refuse(command.id, protocol::ClientError(protocol::errors::kNotAvailable));
+      return refuse(command.id, command.kind(),
+                    protocol::ClientError(protocol::errors::kNotAvailable));
     case Kind::subscribe:
-      return start(bytes, &Session::subscribe);
+      return start(command, bytes, &Session::subscribe);
     case Kind::unsubscribe:
       return unsubscribe(command.id,
                          std::get<protocol::UnsubscribeRequest>(command.request).channel);
     case Kind::publish:
-      return start(bytes, &Session::publish);
+      return start(command, bytes, &Session::publish);
     case Kind::presence:
-      return start(bytes, &Session::presence);
+      return start(command, bytes, &Session::presence);
     case Kind::presence_stats:
-      return start(bytes, &Session::presence_stats);
+      return start(command, bytes, &Session::presence_stats);
     case Kind::history:
-      return start(bytes, &Session::history);
+      return start(command, bytes, &Session::history);
     case Kind::refresh:
       return refresh(command.id, std::get<protocol::RefreshRequest>(command.request).token);
     case Kind::sub_refresh:
@@ -145,15 +152,19 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
   }
 }
 
-void Session::start(std::string_view bytes, Handler handler) {
+void Session::start(const protocol::Command& command, std::string_view bytes, Handler handler) {
   ++in_flight_;
-  services_.shard.tasks().spawn(serve(Ref<Session>(this), CommandBox(encoding(), bytes), handler));
+  services_.shard.tasks().spawn(
+      serve(Ref<Session>(this), CommandBox(encoding(), bytes), command.kind(), handler));
 }
 
-runtime::Task<void> Session::serve(Ref<Session> self, CommandBox box, Handler handler) {
+runtime::Task<void> Session::serve(Ref<Session> self, CommandBox box, protocol::RequestKind kind,
+                                   Handler handler) {
+  const os::Nanos began = self->services_.shard.now();
   const Answer<void> answer = co_await ((*self).*handler)(box);
   --self->in_flight_;
-  if (self->is_open() && !answer) self->refuse(box.id(), answer.error());
+  self->services_.metrics.commands[method_of(kind)].observe(self->services_.shard.now() - began);
+  if (self->is_open() && !answer) self->refuse(box.id(), kind, answer.error());
   self->resume();
 }
 
@@ -161,24 +172,37 @@ void Session::on_pong() {
   if (!(flags_ & kPingUnanswered)) return close(protocol::disconnects::kBadRequest);
   flags_ &= static_cast<uint8_t>(~kPingUnanswered);
   pong_due_ = 0;
+  const auto now = static_cast<uint32_t>(services_.shard.now() / os::kMillisecond);
+  services_.metrics.ping_pong[transport_->traits().name].observe((now - pinged_at_) *
+                                                                 os::kMillisecond);
 }
 
 // --- Output
 
-void Session::send(std::string_view message) {
+void Session::count_received(metrics::FrameType type, size_t bytes) {
+  services_.metrics.received[transport_->traits().name][type].add(bytes);
+}
+
+void Session::count_sent(metrics::FrameType type, size_t bytes) {
+  services_.metrics.sent[transport_->traits().name][type].add(bytes);
+}
+
+void Session::send(metrics::FrameType type, std::string_view message) {
+  count_sent(type, message.size());
   services_.sockets.send(socket_, Frame::make(message));
 }
 
-void Session::refuse(uint32_t id, const Refusal& refusal) {
+void Session::refuse(uint32_t id, protocol::RequestKind kind, const Refusal& refusal) {
   if (const auto* disconnect = std::get_if<protocol::Disconnect>(&refusal)) {
     return close(*disconnect);
   }
   const auto& error = std::get<protocol::ClientError>(refusal);
+  services_.metrics.count_reply_error(frame_type_of(kind), error.code);
   if (state_ == State::connecting) return refuse_connect(id, error);
   std::string& out = services_.scratch;
   out.clear();
   protocol::encode_error(encoding(), id, error, out);
-  send(out);
+  send(frame_type_of(kind), out);
 }
 
 void Session::push_unsubscribe(std::string_view channel, const protocol::Unsubscribe& reason) {
@@ -186,7 +210,8 @@ void Session::push_unsubscribe(std::string_view channel, const protocol::Unsubsc
   out.clear();
   protocol::encode_push(encoding(), protocol::Envelope::reply, channel,
                         protocol::UnsubscribePush{reason.code, reason.reason}, out);
-  send(out);
+  services_.metrics.unsubscribes.add(reason.code);
+  send(metrics::FrameType::push_unsubscribe, out);
 }
 
 // --- The end
@@ -198,14 +223,28 @@ void Session::close(const protocol::Disconnect& reason, Transport::Output output
     services_.sockets.release(socket_, nullptr);
     output = Transport::Output::drop;
   }
+  services_.metrics.disconnects.add(reason.code);
   end();
   transport_->close(reason, output);
+}
+
+metrics::ClientName Session::client_name() const {
+  return flags_ & kNamed ? metrics::ClientName::unregistered : metrics::ClientName::unnamed;
+}
+
+metrics::ShardMetrics::Connections& Session::connections() const {
+  const auto version = flags_ & kVersioned ? metrics::ClientVersion::unregistered
+                                           : metrics::ClientVersion::unversioned;
+  return services_.metrics.connections[transport_->traits().name][client_name()][version];
 }
 
 void Session::end() {
   if (!is_open()) return;
   state_ = State::closed;
   cancel();
+  if (flags_ & kConnected) connections().inflight.subtract();
+  services_.metrics.subscriptions[client_name()].subtract(
+      static_cast<int64_t>(live_subscriptions()));
   for (const Subscription& subscription : subscriptions_) {
     if (subscription.is(Subscription::kJoining)) continue;  // undone by whoever joins
     if (subscription.is(Subscription::kPresent)) withdraw_presence(subscription.channel);

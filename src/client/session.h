@@ -11,6 +11,7 @@
 #include "channel/permissions.h"
 #include "client/client_id.h"
 #include "client/command_box.h"
+#include "client/counting.h"
 #include "client/refusal.h"
 #include "client/roster.h"
 #include "client/services.h"
@@ -70,6 +71,9 @@ class Session final : public LocalCounted, runtime::Timer {
     kProcessing = 2,  // inside of `process`
     kCounted = 4,     // in the census
     kPaused = 8,      // not read from, as the backlog is long
+    kNamed = 16,      // the client has told its name, for metrics
+    kVersioned = 32,
+    kConnected = 64,  // has been, so that it counts
   };
   // What few sessions have, or few for long.
   struct Rare {
@@ -93,16 +97,19 @@ class Session final : public LocalCounted, runtime::Timer {
   void hold_back(std::string_view frame);
   void resume();
   void handle(const protocol::Command& command, std::string_view bytes);
-  void start(std::string_view bytes, Handler handler);
-  static runtime::Task<void> serve(Ref<Session> self, CommandBox box, Handler handler);
+  void start(const protocol::Command& command, std::string_view bytes, Handler handler);
+  static runtime::Task<void> serve(Ref<Session> self, CommandBox box, protocol::RequestKind kind,
+                                   Handler handler);
   void on_pong();
 
   // --- Output (session.cc)
   protocol::Encoding encoding() const { return transport_->traits().encoding; }
-  void send(std::string_view message);
+  void send(metrics::FrameType type, std::string_view message);
+  void count_received(metrics::FrameType type, size_t bytes);
+  void count_sent(metrics::FrameType type, size_t bytes);
   template <class Result>
   void reply(uint32_t id, const Result& result);
-  void refuse(uint32_t id, const Refusal& refusal);
+  void refuse(uint32_t id, protocol::RequestKind kind, const Refusal& refusal);
   void push_unsubscribe(std::string_view channel, const protocol::Unsubscribe& reason);
 
   // --- Time (duties.cc)
@@ -142,6 +149,7 @@ class Session final : public LocalCounted, runtime::Timer {
   runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
   static protocol::SubscribeResult describe(const SubscribePlan& plan, const hub::Joined& joined,
                                             int64_t now);
+  void count_recovery(const SubscribePlan& plan, const hub::Joined& joined);
   void push_subscribed(const SubscribePlan& plan, const hub::Joined& joined);
   void unsubscribe(uint32_t id, std::string_view channel);
 
@@ -175,6 +183,9 @@ class Session final : public LocalCounted, runtime::Timer {
   bool has_waiting_unsubscribe(hub::ChannelSlot channel) const;
   void answer_waiting_unsubscribes(hub::ChannelSlot channel);
 
+  metrics::ShardMetrics::Connections& connections() const;
+  metrics::ClientName client_name() const;
+  size_t live_subscriptions() const;
   void end();
   Rare& rare();
   std::string_view conn_info() const { return rare_ ? std::string_view(rare_->conn_info) : ""; }
@@ -190,12 +201,13 @@ class Session final : public LocalCounted, runtime::Timer {
   uint32_t ping_due_ = 0;
   uint32_t pong_due_ = 0;
   uint32_t presence_due_ = 0;
-  uint32_t end_due_ = 0;  // stale, expired or, when refused, cut
+  uint32_t pinged_at_ = 0;  // milliseconds of the shard's clock
+  uint32_t end_due_ = 0;    // stale, expired or, when refused, cut
   uint16_t in_flight_ = 0;
   State state_ = State::fresh;
   uint8_t flags_ = 0;
 };
-static_assert(sizeof(Session) <= 160, "every idle connection costs this");
+static_assert(sizeof(Session) <= 168, "every idle connection costs this");
 
 template <class Result>
 void Session::reply(uint32_t id, const Result& result) {
@@ -203,7 +215,7 @@ void Session::reply(uint32_t id, const Result& result) {
   std::string& out = services_.scratch;
   out.clear();
   if (protocol::encode_reply(encoding(), id, result, out)) {
-    send(out);
+    send(kTypeOfReply<Result>, out);
   } else {
     close(protocol::disconnects::kInappropriateProtocol);
   }

@@ -33,6 +33,8 @@ void Session::Joining::go_live(const SubscribePlan& plan) {
                                   .variant = hub::variant_of(session_.encoding()),
                                   .flags = receiver_flags});
   subscription.flags &= static_cast<uint16_t>(~Subscription::kJoining);
+  services.metrics.actions[metrics::Action::add_subscription].add();
+  services.metrics.subscriptions[session_.client_name()].add();
   if (!plan.info.empty()) subscription.info = std::make_unique<const std::string>(plan.info);
   subscription.expires_at = Subscription::expiry(plan.end);
   services.hub.release(channel_);
@@ -62,7 +64,16 @@ Subscription* Session::find(std::string_view channel) {
   return slot == hub::ChannelSlot() ? nullptr : find(slot);
 }
 
+size_t Session::live_subscriptions() const {
+  return static_cast<size_t>(std::ranges::count_if(
+      subscriptions_, [](const Subscription& one) { return !one.is(Subscription::kJoining); }));
+}
+
 void Session::forget(Subscription& subscription) {
+  if (!subscription.is(Subscription::kJoining)) {
+    services_.metrics.actions[metrics::Action::remove_subscription].add();
+    services_.metrics.subscriptions[client_name()].subtract();
+  }
   if (&subscription != &subscriptions_.back()) subscription = std::move(subscriptions_.back());
   subscriptions_.pop_back();
   if (subscriptions_.empty()) subscriptions_ = std::vector<Subscription>();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "metrics/labels.h"
 #include "protocol/codes.h"
 #include "protocol/encoding.h"
 
@@ -10,6 +11,7 @@ namespace gyre::client {
 class Transport {
  public:
   struct Traits {
+    metrics::Transport name = metrics::Transport::websocket;
     protocol::Encoding encoding = protocol::Encoding::json;
     bool has_own_pings = false;  // the transport's own, in place of the protocol's (framing.md 5.3)
   };

@@ -53,6 +53,7 @@ Home::~Home() = default;
 
 runtime::Task<Result<void>> Home::ensure_subscribed() {
   if (!is_subscribed_) {
+    homes_.count(metrics::Action::broker_subscribe);
     GYRE_CO_TRY_VOID(co_await homes_.broker_.subscribe(name_->text));
     is_subscribed_ = true;
   }
@@ -82,6 +83,7 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   // The epoch is compared here: a wrong one is an answer, not an error.
   if (wish.since) query.since = protocol::StreamPosition{wish.since->offset, ""};
   ++readers_;
+  homes_.count(wish.since ? metrics::Action::history_recover : metrics::Action::history_stream_top);
   Result<engine::HistoryPage> page = co_await homes_.broker_.history(name_->text, query);
   if (page && !position_) adopt(page->top);
   bool caught_up = true;
@@ -123,12 +125,12 @@ void Home::adopt(const protocol::StreamPosition& top) {
 void Home::listen(runtime::ShardId shard) {
   cancel();
   if (std::ranges::find(listeners_, shard) != listeners_.end()) return;
-  if (listeners_.empty()) ++homes_.listened_;
+  if (listeners_.empty()) homes_.count_listened(1);
   listeners_.push_back(shard);
 }
 
 void Home::leave(runtime::ShardId shard) {
-  if (std::erase(listeners_, shard) > 0 && listeners_.empty()) --homes_.listened_;
+  if (std::erase(listeners_, shard) > 0 && listeners_.empty()) homes_.count_listened(-1);
   linger_if_unused();
 }
 
@@ -150,6 +152,7 @@ runtime::Task<void> Home::retire() {
   position_.reset();
   if (std::exchange(is_subscribed_, false)) {
     // A failure leaves deliveries for a channel that nobody has; they are dropped.
+    homes_.count(metrics::Action::broker_unsubscribe);
     static_cast<void>(co_await homes_.broker_.unsubscribe(name_->text));
   }
   is_retiring_ = false;
@@ -203,11 +206,18 @@ void Home::lose() {
   }
 }
 
-Homes::Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs)
-    : shard_(shard), broker_(broker), hubs_(hubs) {
+Homes::Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs,
+             metrics::ShardMetrics* metrics)
+    : shard_(shard), broker_(broker), hubs_(hubs), metrics_(metrics) {
   broker_.attach(*this);
 }
 Homes::~Homes() = default;
+
+void Homes::count_listened(int change) {
+  listened_ += static_cast<size_t>(change);
+  if (!metrics_) return;
+  metrics_->num_channels.set(static_cast<int64_t>(listened_));
+}
 
 runtime::Task<Result<Joined>> Homes::join(std::string channel, runtime::ShardId shard,
                                           JoinWish wish) {
@@ -264,6 +274,7 @@ void Homes::insist(const SharedName& channel, const protocol::StreamPosition& to
 void Homes::on_publication(std::string_view channel, const protocol::PublicationRef& publication,
                            std::string_view epoch) {
   check_shard();
+  if (metrics_) metrics_->messages_received[metrics::BrokerMessage::publication].add();
   if (const auto found = homes_.find(channel); found != homes_.end()) {
     found->second->arrived(publication, epoch);
   }

@@ -105,7 +105,9 @@ class Home final : runtime::Timer {
 class Homes final : public engine::BrokerEvents, runtime::ShardBound {
  public:
   // `hubs`: the LocalHub of each shard, by id; touched on their own shards only.
-  Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs);
+  // `metrics` may be null.
+  Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs,
+        metrics::ShardMetrics* metrics = nullptr);
   ~Homes() override;
 
   runtime::Task<Result<Joined>> join(std::string channel, runtime::ShardId shard, JoinWish wish);
@@ -114,6 +116,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   size_t size() const { return homes_.size(); }
   // Of these, the ones with subscribers.
   size_t listened() const { return listened_; }
+  metrics::ShardMetrics* metrics() { return metrics_; }
 
   // How long deliveries may lag behind what the broker's history has before it counts as a loss.
   static constexpr os::Nanos kCatchUpGrace = os::kSecond;
@@ -136,6 +139,10 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
 
  private:
   friend class Home;
+  void count_listened(int change);
+  void count(metrics::Action action) {
+    if (metrics_) metrics_->actions[action].add();
+  }
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
@@ -146,6 +153,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   std::unordered_map<std::string_view, std::unique_ptr<Home>, Hash, std::equal_to<>>
       homes_;  // keys live in the homes
   size_t listened_ = 0;
+  metrics::ShardMetrics* const metrics_;
 };
 
 }  // namespace gyre::hub

@@ -5,8 +5,8 @@
 
 namespace gyre::hub {
 
-LocalHub::LocalHub(net::Sockets& sockets, ReceiverEvents& events)
-    : sockets_(sockets), events_(events), index_(Access{&channels_}) {
+LocalHub::LocalHub(net::Sockets& sockets, ReceiverEvents& events, metrics::ShardMetrics* metrics)
+    : sockets_(sockets), events_(events), metrics_(metrics), index_(Access{&channels_}) {
   sockets.shard().kernel().random(&seed_, sizeof(seed_));
 }
 
@@ -40,6 +40,7 @@ uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver) {
   }
   receivers.push_back(receiver);
   ++subscriptions_;
+  note_subscriptions();
   return static_cast<uint32_t>(receivers.size() - 1);
 }
 
@@ -49,10 +50,15 @@ void LocalHub::remove(ChannelSlot channel, uint32_t index) {
   drop_if_unused(channel);
 }
 
+void LocalHub::note_subscriptions() {
+  if (metrics_) metrics_->num_subscriptions.set(static_cast<int64_t>(subscriptions_));
+}
+
 void LocalHub::take_out(ChannelSlot channel, uint32_t index) {
   std::vector<Receiver>& receivers = channels_[channel.value].receivers;
   GYRE_DCHECK(index < receivers.size());
   --subscriptions_;
+  note_subscriptions();
   if (index + 1 < receivers.size()) {
     receivers[index] = receivers.back();
     receivers.pop_back();
@@ -79,9 +85,10 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
   const ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return 0;
   const std::vector<Receiver>& receivers = channels_[slot.value].receivers;
+  const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
   Broadcast broadcast(channel, *publication);
+  size_t delivered_by[kFrameVariants] = {};
   const bool is_bulk = receivers.size() > kBulkReceivers;
-  size_t delivered = 0;
   for (size_t i = 0; i < receivers.size(); ++i) {
     if (i + kPrefetchAhead < receivers.size()) {
       sockets_.prefetch(receivers[i + kPrefetchAhead].outlet);
@@ -93,13 +100,24 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
       noted_.push_back(receiver.outlet);
       continue;
     }
-    ++delivered;
+    ++delivered_by[static_cast<size_t>(receiver.variant)];
     if (is_bulk) {
       sockets_.send_bulk(receiver.outlet, frame);
     } else {
       sockets_.send(receiver.outlet, frame);
     }
   }
+  size_t delivered = 0;
+  for (size_t i = 0; i < kFrameVariants; ++i) {
+    if (delivered_by[i] == 0) continue;
+    delivered += delivered_by[i];
+    if (metrics_) {
+      const size_t bytes = broadcast.frame(static_cast<FrameVariant>(i))->size();
+      metrics_->sent[metrics::Transport::websocket][metrics::FrameType::push_publication].add(
+          bytes * delivered_by[i], delivered_by[i]);
+    }
+  }
+  if (metrics_) metrics_->broadcasts.observe(sockets_.shard().kernel().monotonic() - began);
   for (uint32_t outlet : std::exchange(noted_, {})) events_.on_unencodable(outlet);
   return delivered;
 }

@@ -8,6 +8,7 @@
 #include "base/slab.h"
 #include "base/slot_index.h"
 #include "hub/frame_variant.h"
+#include "metrics/shard_metrics.h"
 #include "net/sockets.h"
 #include "protocol/publication.h"
 #include "runtime/shard_bound.h"
@@ -56,7 +57,8 @@ class ReceiverEvents {
 // remove themselves, channel homes deliver. Never waits, never allocates per delivery and receiver.
 class LocalHub : runtime::ShardBound {
  public:
-  LocalHub(net::Sockets& sockets, ReceiverEvents& events);
+  // `metrics` may be null.
+  LocalHub(net::Sockets& sockets, ReceiverEvents& events, metrics::ShardMetrics* metrics = nullptr);
   LocalHub(const LocalHub&) = delete;
 
   // The channel, made if need be, with one more join in flight; ended by `release`.
@@ -109,11 +111,13 @@ class LocalHub : runtime::ShardBound {
   static constexpr size_t kBulkReceivers = 1000;
   static constexpr size_t kPrefetchAhead = 8;
 
+  void note_subscriptions();
   void take_out(ChannelSlot channel, uint32_t index);
   void drop_if_unused(ChannelSlot channel);
 
   net::Sockets& sockets_;
   ReceiverEvents& events_;
+  metrics::ShardMetrics* const metrics_;
   uint64_t seed_ = 0;
   Slab<Channel> channels_;
   SlotIndex<Access> index_;

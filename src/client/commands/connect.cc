@@ -38,6 +38,8 @@ struct Session::Identity {
 
 runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   const auto& request = box.request<protocol::ConnectRequest>();
+  if (!request.name.empty()) flags_ |= kNamed;
+  if (!request.version.empty()) flags_ |= kVersioned;
   Identity identity;
   std::vector<ServerSide> subs;
   GYRE_CO_TRY_VOID(authenticate(request, identity, subs));
@@ -187,6 +189,7 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
     result.ttl = static_cast<uint32_t>(std::clamp<int64_t>(*identity.end - now, 0, kYear));
   }
   for (const ServerSide& one : subs) {
+    count_recovery(one.plan, *one.joined);
     result.subs.emplace_back(one.plan.channel, describe(one.plan, *one.joined, now));
   }
   if (settings.ping_interval > 0 && !transport_->traits().has_own_pings) {
@@ -199,8 +202,12 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
   if (!protocol::encode_reply(encoding(), id, result, out)) {
     return close(disconnects::kInappropriateProtocol);
   }
+  count_sent(metrics::FrameType::connect, out.size());
   services_.sockets.release(socket_, Frame::make(out));
   state_ = State::connected;
+  flags_ |= kConnected;
+  connections().accepted.add();
+  connections().inflight.add();
   expire_at(identity.end);
   start_duties();
 }
@@ -210,6 +217,7 @@ void Session::refuse_connect(uint32_t id, const protocol::ClientError& error) {
   std::string& out = services_.scratch;
   out.clear();
   protocol::encode_error(encoding(), id, error, out);
+  count_sent(metrics::FrameType::connect, out.size());
   services_.sockets.abandon_output(socket_);
   services_.sockets.release(socket_, Frame::make(out));
   state_ = State::refused;

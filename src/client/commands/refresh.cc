@@ -25,7 +25,7 @@ void Session::refresh(uint32_t id, std::string_view token) {
   if (answer) {
     reply(id, result);
   } else {
-    refuse(id, answer.error());
+    refuse(id, protocol::RequestKind::refresh, answer.error());
   }
 }
 
@@ -79,7 +79,7 @@ void Session::sub_refresh(uint32_t id, const protocol::SubRefreshRequest& reques
   if (answer) {
     reply(id, result);
   } else {
-    refuse(id, answer.error());
+    refuse(id, protocol::RequestKind::sub_refresh, answer.error());
   }
 }
 
@@ -138,7 +138,7 @@ void Session::refresh_by_server(const RefreshOrder& order) {
   std::string& out = services_.scratch;
   out.clear();
   protocol::encode_push(encoding(), protocol::Envelope::reply, push, out);
-  send(out);
+  send(metrics::FrameType::push_refresh, out);
 }
 
 }  // namespace gyre::client

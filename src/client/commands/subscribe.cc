@@ -47,6 +47,7 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   if (plan->rejects_unrecovered && plan->since && !joined->recovery.recovered) {
     co_return client::refuse(errors::kUnrecoverablePosition);
   }
+  count_recovery(*plan, *joined);
   reply(box.id(), describe(*plan, *joined, services_.shard.unix_seconds()));
   if (is_open()) joining.go_live(*plan);
   co_return Answer<void>();
@@ -160,6 +161,15 @@ runtime::Task<Answer<hub::Joined>> Session::join(const SubscribePlan& plan, Join
   co_return std::move(*joined);
 }
 
+void Session::count_recovery(const SubscribePlan& plan, const hub::Joined& joined) {
+  if (!plan.since) return;
+  const hub::Recovery& recovery = joined.recovery;
+  services_.metrics
+      .recoveries[metrics::yes_no(recovery.recovered)]
+                 [metrics::yes_no(recovery.recovered && !recovery.publications.empty())]
+      .add();
+}
+
 // Spec subscriptions.md 5.1. Views into the arguments.
 protocol::SubscribeResult Session::describe(const SubscribePlan& plan, const hub::Joined& joined,
                                             int64_t now) {
@@ -231,13 +241,13 @@ void Session::push_subscribed(const SubscribePlan& plan, const hub::Joined& join
   out.clear();
   bool is_encoded =
       protocol::encode_push(encoding(), protocol::Envelope::reply, plan.channel, push, out);
-  if (is_encoded) send(out);
+  if (is_encoded) send(metrics::FrameType::push_subscribe, out);
   for (const protocol::PublicationRef& publication : result.publications) {
     if (!is_encoded) break;
     out.clear();
     is_encoded = protocol::encode_push(encoding(), protocol::Envelope::reply, plan.channel,
                                        *publication, out);
-    if (is_encoded) send(out);
+    if (is_encoded) send(metrics::FrameType::push_publication, out);
   }
   if (!is_encoded) close(disconnects::kInappropriateProtocol);
 }

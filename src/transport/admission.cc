@@ -1,0 +1,23 @@
+#include "transport/admission.h"
+
+#include <algorithm>
+
+namespace gyre::transport {
+
+Admission::Verdict Admission::admit(os::Nanos now) {
+  const uint64_t limit = connections_.load(std::memory_order_relaxed);
+  if (limit > 0 && connected_() >= limit) return Verdict::full;
+  if (per_second_ == 0) return Verdict::welcome;
+  const auto price = static_cast<os::Nanos>(os::kSecond / per_second_);
+  const os::Nanos burst = price * static_cast<os::Nanos>(per_second_);
+  os::Nanos full_at = full_at_.load(std::memory_order_relaxed);
+  for (;;) {
+    const os::Nanos after = std::max(full_at, now) + price;
+    if (after > now + burst) return Verdict::too_fast;
+    if (full_at_.compare_exchange_weak(full_at, after, std::memory_order_relaxed)) {
+      return Verdict::welcome;
+    }
+  }
+}
+
+}  // namespace gyre::transport
