@@ -1,5 +1,5 @@
 # The habits; run.sh and test.sh are the two commands that need nothing installed.
-.PHONY: build check test golden run bench bench-full bench-programs fuzz format clean test-fresh
+.PHONY: build check test golden sdk demo run bench bench-full bench-programs fuzz format clean test-fresh
 
 build:  ## the optimised binary, build/release/gyre
 	tools/install_packages.sh packages.txt
@@ -14,6 +14,14 @@ test:  ## everything that CI runs
 
 golden: build  ## replay the recordings against the server
 	python3 tests/conformance/run.py golden
+
+sdk: build  ## the official SDKs and the demo page against the server
+	tools/install_packages.sh packages-test.txt
+	python3 tests/conformance/run.py sdk
+
+demo:  ## bundle the demo page into build/web/demo
+	tools/install_packages.sh packages.txt
+	tools/build_demo.sh
 
 run:  ## build and serve
 	./run.sh

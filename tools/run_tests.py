@@ -16,6 +16,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STEP_SECONDS_MAX = 900
+# Suites of tests/conformance that need build/release/gyre to serve clients: they join with the first one that does.
+SERVED_SUITES = ()  # ("golden", "sdk")
 
 
 @dataclasses.dataclass
@@ -113,6 +115,8 @@ def steps(presets):
         jobs = [(test_program, preset, pathlib.Path(name)) for name in names]
         if preset in ("asan", "dev"):
             jobs += [(replay, preset, program) for program in sorted(folder.glob("fuzz/*_replay"))]
+        if preset == "release":
+            jobs += [(conformance, suite) for suite in SERVED_SUITES]
         yield from in_parallel(jobs)
 
 

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Runs the conformance tests; the standard library is all they need.
+"""Runs the conformance tests.
 
     tests/conformance/run.py replay    the replay judged against itself; needs no server
     tests/conformance/run.py golden    the recordings against the server (GYRE_BINARY, or build/release/gyre)
+    tests/conformance/run.py sdk       the official SDKs and the demo page against the server
 
-A third argument picks tests by a part of their name.
+A third argument picks tests by a part of their name. The standard library is all that the first two need; the third
+gets its packages from PyPI and npm once, into build/environments.
 """
 
 import pathlib
+import re
+import subprocess
 import sys
 import unittest
 
@@ -28,7 +32,42 @@ class Result(unittest.TextTestResult):
         self.passed += 1
 
 
+def run_sdk(part: list) -> int:
+    """pytest in the suite's own environment; what it counts goes into the plain closing line."""
+    sys.path[:0] = [str(HERE / "lib"), str(HERE.parents[1] / "tools")]
+    import environments
+    from server import BINARY
+
+    folder = HERE / "sdk"
+    if not BINARY.is_file():
+        print(f"no server at {BINARY}: build it, or name another in GYRE_BINARY\n0 passed, 1 failed")
+        return 1
+    try:
+        python = environments.python(folder)
+        environments.npm(folder)
+    except environments.Unavailable as failure:
+        print(f"the packages of the SDK tests are not to be had: {failure}\n0 passed, 1 failed")
+        return 1
+    command = [str(python), "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--rootdir={folder}"]
+    if part:
+        command += ["-k", part[0]]
+    process = subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    last = ""
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        last = line.strip() or last
+    code = process.wait()
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", last)}
+    passed, failed = counts.get("passed", 0), counts.get("failed", 0) + counts.get("error", 0)
+    if code != 0 or passed == 0:
+        failed = max(failed, 1)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
 def main() -> int:
+    if sys.argv[1:2] == ["sdk"]:
+        return run_sdk(sys.argv[2:])
     if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
         print(__doc__, file=sys.stderr)
         return 2

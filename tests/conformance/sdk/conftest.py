@@ -1,0 +1,44 @@
+"""The server of each test: a fresh process, and a relay before it. A failed test shows the end of the server's log."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import kit  # noqa: E402
+from relay import Relay  # noqa: E402
+
+LOG_CHARACTERS = 6000
+# A proxy of this machine's environment must not be asked for servers on the loopback.
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+
+
+@pytest.fixture
+def settings() -> dict:
+    """Changes to kit.CONFIG; a test has others by @pytest.mark.parametrize("settings", …)."""
+    return {}
+
+
+@pytest.fixture
+def server(settings, request):
+    with kit.servers.Server(kit.config(settings)) as started:
+        request.node.gyre_server = started
+        yield started
+
+
+@pytest.fixture
+def relay(server):
+    with Relay(server.port) as started:
+        yield started
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    started = getattr(item, "gyre_server", None)
+    if report.failed and started is not None:
+        report.sections.append(("the server's log", started.log()[-LOG_CHARACTERS:]))
+    return report
