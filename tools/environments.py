@@ -70,7 +70,7 @@ def _venv(name: str, requirements: pathlib.Path) -> pathlib.Path:
     def make(folder: pathlib.Path) -> None:
         _run([sys.executable, "-m", "venv", str(folder)], ROOT, environment())
         _run([str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-compile",
-              "--no-deps", "--only-binary", ":all:", "--requirement", str(requirements)], ROOT, environment())
+              "--no-deps", "--retries", "2", "--only-binary", ":all:", "--requirement", str(requirements)], ROOT, environment())
 
     return _made(name, [requirements], make)
 
