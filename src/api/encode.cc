@@ -1,0 +1,264 @@
+#include "api/encode.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "protocol/json.h"
+#include "runtime/shard.h"
+
+namespace gyre::api {
+
+namespace {
+
+namespace json = protocol::json;
+
+// Members of one JSON object, with the commas between them.
+class Object {
+ public:
+  explicit Object(std::string& out) : out_(out) { out_ += '{'; }
+
+  // The name; its value is for the caller to append.
+  std::string& member(std::string_view name) {
+    if (!is_first_) out_ += ',';
+    is_first_ = false;
+    json::append_string(out_, name);
+    return out_ += ':';
+  }
+  void text(std::string_view name, std::string_view value) {
+    json::append_string(member(name), value);
+  }
+  void text_unless_empty(std::string_view name, std::string_view value) {
+    if (!value.empty()) text(name, value);
+  }
+  template <std::integral T>
+  void number(std::string_view name, T value) {
+    fmt::format_to(std::back_inserter(member(name)), "{}", value);
+  }
+  template <std::integral T>
+  void number_unless_zero(std::string_view name, T value) {
+    if (value != 0) number(name, value);
+  }
+  // A raw value that is known to be JSON.
+  void raw_unless_empty(std::string_view name, std::string_view value) {
+    if (!value.empty()) json::append_compact_html_safe(member(name), value);
+  }
+  void end() { out_ += '}'; }
+
+ private:
+  std::string& out_;
+  bool is_first_ = true;
+};
+
+bool is_json_or_empty(std::string_view value) {
+  return value.empty() || json::validate(value);
+}
+
+bool append_client(std::string& out, const protocol::ClientInfo& info) {
+  if (!is_json_or_empty(info.conn_info) || !is_json_or_empty(info.chan_info)) return false;
+  Object object(out);
+  object.text("user", info.user);
+  object.text("client", info.client);
+  object.raw_unless_empty("conn_info", info.conn_info);
+  object.raw_unless_empty("chan_info", info.chan_info);
+  object.end();
+  return true;
+}
+
+void append_tags(std::string& out, const protocol::Publication& publication) {
+  Object object(out);
+  for (const auto& [name, value] : publication.tags()) {
+    object.text(name, value);
+  }
+  object.end();
+}
+
+bool append_publication(std::string& out, const protocol::Publication& publication) {
+  if (!publication.data_is_json()) return false;
+  Object object(out);
+  object.raw_unless_empty("data", publication.data);
+  if (publication.info && !append_client(object.member("info"), *publication.info)) return false;
+  object.number_unless_zero("offset", publication.offset);
+  if (!publication.tags().empty()) append_tags(object.member("tags"), publication);
+  object.end();
+  return true;
+}
+
+void append(std::string& out, const PublishResult& result) {
+  Object object(out);
+  object.number_unless_zero("offset", result.position.offset);
+  object.text_unless_empty("epoch", result.position.epoch);
+  object.end();
+}
+
+void append(std::string& out, const PresenceStatsResult& result) {
+  Object object(out);
+  object.number("num_clients", result.stats.clients);
+  object.number("num_users", result.stats.users);
+  object.end();
+}
+
+void append(std::string& out, const NodeResult& node) {
+  Object object(out);
+  object.text("uid", node.uid);
+  object.text("name", node.name);
+  object.text("version", node.version);
+  object.number("num_clients", node.clients);
+  object.number("num_users", node.users);
+  object.number("num_channels", node.channels);
+  object.number_unless_zero("uptime", node.uptime);
+  object.number("num_subs", node.subscriptions);
+  object.end();
+}
+
+bool append_response(std::string& out, const Answer<PublishResult>& response) {
+  Object object(out);
+  if (response) {
+    append(object.member("result"), *response);
+  } else {
+    append_error(object.member("error"), response.error());
+  }
+  object.end();
+  return true;
+}
+
+bool append_publication_ref(std::string& out, const protocol::PublicationRef& publication) {
+  return append_publication(out, *publication);
+}
+
+bool append_present(std::string& out, const protocol::ClientInfo& info) {
+  json::append_string(out, info.client);
+  out += ':';
+  return append_client(out, info);
+}
+
+bool append_channel(std::string& out, const std::pair<std::string, uint32_t>& channel) {
+  json::append_string(out, channel.first);
+  fmt::format_to(std::back_inserter(out), ":{{\"num_clients\":{}}}", channel.second);
+  return true;
+}
+
+bool append_node(std::string& out, const NodeResult& node) {
+  append(out, node);
+  return true;
+}
+
+// How much is written before others get a turn: a fraction of a millisecond of work.
+constexpr size_t kBytesPerTurn = size_t{128} * 1024;
+
+// Appends `before`, the items with commas between them, and `after`.
+template <class Item>
+runtime::Task<bool> append_items(std::string* out, const char* before,
+                                 const std::vector<Item>* items,
+                                 bool (*append_item)(std::string&, const Item&),
+                                 const char* after) {
+  *out += before;
+  size_t paused_at = out->size();
+  for (const Item& item : *items) {
+    if (&item != items->data()) *out += ',';
+    if (!append_item(*out, item) || out->size() > kAnswerBytesMax) co_return false;
+    if (out->size() - paused_at < kBytesPerTurn) continue;
+    paused_at = out->size();
+    co_await runtime::Yield();
+  }
+  *out += after;
+  co_return true;
+}
+
+// The object of each kind of result.
+
+runtime::Task<bool> write(std::string* out, const EmptyResult*) {
+  *out += "{}";
+  co_return true;
+}
+
+runtime::Task<bool> write(std::string* out, const PublishResult* result) {
+  append(*out, *result);
+  co_return true;
+}
+
+runtime::Task<bool> write(std::string* out, const PresenceStatsResult* result) {
+  append(*out, *result);
+  co_return true;
+}
+
+runtime::Task<bool> write(std::string* out, const BroadcastResult* result) {
+  return append_items(out, R"({"responses":[)", &result->responses, &append_response, "]}");
+}
+
+runtime::Task<bool> write(std::string* out, const PresenceResult* result) {
+  return append_items(out, R"({"presence":{)", &result->clients, &append_present, "}}");
+}
+
+runtime::Task<bool> write(std::string* out, const InfoResult* result) {
+  return append_items(out, R"({"nodes":[)", &result->nodes, &append_node, "]}");
+}
+
+runtime::Task<bool> write(std::string* out, const ChannelsResult* result) {
+  return append_items(out, R"({"channels":{)", &result->channels, &append_channel, "}}");
+}
+
+runtime::Task<bool> write(std::string* out, const HistoryResult* result) {
+  const engine::HistoryPage& page = result->page;
+  if (!co_await append_items(out, R"({"publications":[)", &page.publications,
+                             &append_publication_ref, "],")) {
+    co_return false;
+  }
+  *out += R"("epoch":)";
+  json::append_string(*out, page.top.epoch);
+  fmt::format_to(std::back_inserter(*out), R"(,"offset":{}}})", page.top.offset);
+  co_return true;
+}
+
+runtime::Task<bool> write_any(std::string* out, const AnyResult* result) {
+  return std::visit([out](const auto& kind) { return write(out, &kind); }, *result);
+}
+
+}  // namespace
+
+void append_error(std::string& out, const protocol::ErrorCode& error) {
+  Object object(out);
+  object.number("code", error.code);
+  object.text("message", error.message);
+  object.end();
+}
+
+runtime::Task<bool> append_answer(std::string* out, const Answer<AnyResult>* answer) {
+  if (!*answer) {
+    *out += R"("error":)";
+    append_error(*out, answer->error());
+    co_return true;
+  }
+  *out += R"("result":)";
+  co_return co_await write_any(out, &**answer);
+}
+
+runtime::Task<bool> append_batch(std::string* out, const BatchResult* batch) {
+  // A batch without commands has no list of replies either.
+  if (batch->replies.empty()) {
+    *out += "{}";
+    co_return true;
+  }
+  *out += R"({"replies":[)";
+  size_t paused_at = out->size();
+  for (const Reply& reply : batch->replies) {
+    if (&reply != batch->replies.data()) *out += ',';
+    if (reply.answer) {
+      out->append("{\"").append(name_of(reply.method)).append("\":");
+      if (!co_await write_any(out, &*reply.answer)) co_return false;
+    } else {
+      *out += R"({"error":)";
+      append_error(*out, reply.answer.error());
+    }
+    *out += '}';
+    if (out->size() > kAnswerBytesMax) co_return false;
+    if (out->size() - paused_at < kBytesPerTurn) continue;
+    paused_at = out->size();
+    co_await runtime::Yield();
+  }
+  *out += "]}";
+  co_return true;
+}
+
+}  // namespace gyre::api

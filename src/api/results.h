@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "api/api_error.h"
+#include "api/method.h"
+#include "engine/broker.h"
+#include "engine/presence_store.h"
+#include "protocol/publication.h"
+
+// What the methods of the server API answer (spec server-api.md 3).
+namespace gyre::api {
+
+struct EmptyResult {};
+
+struct PublishResult {
+  protocol::StreamPosition position;  // zero and empty: not in history
+};
+
+struct BroadcastResult {
+  std::vector<Answer<PublishResult>> responses;  // in the order of the channels
+};
+
+struct HistoryResult {
+  engine::HistoryPage page;
+};
+
+struct PresenceResult {
+  std::vector<protocol::ClientInfo> clients;
+};
+
+struct PresenceStatsResult {
+  engine::PresenceStats stats;
+};
+
+struct NodeResult {
+  std::string uid;
+  std::string name;
+  std::string version;
+  uint64_t clients = 0;
+  uint64_t users = 0;
+  uint64_t channels = 0;
+  uint64_t subscriptions = 0;
+  int64_t uptime = 0;  // seconds
+};
+
+struct InfoResult {
+  std::vector<NodeResult> nodes;
+};
+
+struct ChannelsResult {
+  std::vector<std::pair<std::string, uint32_t>> channels;  // and the subscribers of each
+};
+
+using AnyResult = std::variant<EmptyResult, PublishResult, BroadcastResult, HistoryResult,
+                               PresenceResult, PresenceStatsResult, InfoResult, ChannelsResult>;
+
+struct Reply {
+  Method method = Method::unknown;  // of the command
+  Answer<AnyResult> answer;
+};
+
+struct BatchResult {
+  std::vector<Reply> replies;  // in the order of the commands
+};
+
+}  // namespace gyre::api
