@@ -69,8 +69,9 @@ def _made(name: str, inputs: list, make) -> pathlib.Path:
 def _venv(name: str, requirements: pathlib.Path) -> pathlib.Path:
     def make(folder: pathlib.Path) -> None:
         _run([sys.executable, "-m", "venv", str(folder)], ROOT, environment())
-        _run([str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-compile",
-              "--no-deps", "--retries", "2", "--only-binary", ":all:", "--requirement", str(requirements)], ROOT, environment())
+        _run([str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", "--retries", "2",
+              "--no-compile", "--no-deps", "--only-binary", ":all:", "--requirement", str(requirements)], ROOT,
+             environment())
 
     return _made(name, [requirements], make)
 

@@ -119,16 +119,19 @@ class Server:
             raise AssertionError(f"SIGTERM did not end the server:\n{self.log()}") from None
 
     def restart(self) -> None:
-        self.stop()
+        self._stop_cleanly()
         self.start()
+
+    def _stop_cleanly(self) -> None:
+        code = self.stop()
+        if code != 0:
+            raise AssertionError(f"the server's exit code was {code}:\n{self.log()}")
 
     def close(self) -> None:
         """Stops what still runs; a process that crashed or does not stop cleanly fails the test."""
         try:
             if self.process is not None:
-                code = self.stop()
-                if code != 0:
-                    raise AssertionError(f"the server's exit code was {code}:\n{self.log()}")
+                self._stop_cleanly()
         finally:
             self.process = None
             self.folder.cleanup()

@@ -153,7 +153,8 @@ export async function play(scenarios) {
     process.exitCode = 1;
     console.error(failure.stack ?? failure);
     for (const { label, history } of everything) {
-      console.error(`${label}:\n${history.map(([event, context]) => `  ${event} ${JSON.stringify(context)}`).join("\n")}`);
+      console.error(`${label}:`);
+      for (const [event, context] of history) console.error(`  ${event} ${JSON.stringify(context)}`);
     }
   }
   for (const client of clients) client.disconnect();
