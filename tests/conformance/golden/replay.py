@@ -81,15 +81,37 @@ def recorded_config(name: str) -> dict:
     return json.loads((RECORDINGS / f"{name}.jsonl").open().readline())["config"]
 
 
+def entries(section: str, name: str) -> list[dict]:
+    return [entry for entry in LEDGER[section] if entry["recording"] == name]
+
+
+def unrecorded(name: str, number: int) -> list[Line]:
+    """What the recorder did before a line and did not write down."""
+    staged = [
+        request
+        for entry in entries("staged", name)
+        if entry["before"] == number
+        for request in entry["requests"]
+    ]
+    waits = [str(e["seconds"]) for e in entries("wait", name) if e["before"] == number]
+    return [
+        *(Line(number, "", "staged", "http", request, "") for request in staged),
+        *(Line(number, "", "wait", "", seconds, "") for seconds in waits),
+    ]
+
+
 def load(name: str) -> Recording:
     meta, *rows = [json.loads(row) for row in (RECORDINGS / f"{name}.jsonl").open()]
-    lines = []
+    lines, latest = [], ""
     for number, row in enumerate(rows, 2):
-        skip = [s for s in LEDGER["skip"] if s["recording"] == name and number in s["lines"]]
+        lines += unrecorded(name, number)
+        latest = row.get("conn", latest)
+        skip = [entry for entry in entries("skip", name) if number in entry["lines"]]
         if skip and "expect" not in skip[0]:
             continue
         expect = skip[0]["expect"] if skip else None
-        conn = row.get("conn", "")
+        # A note belongs to the connection of the line before it, which therefore stays open that long.
+        conn = latest if row["dir"] == "note" else row.get("conn", "")
         fields = [row.get(field, "") for field in ("dir", "proto", "data", "hex")]
         lines.append(Line(number, conn, *fields, expect))
     return Recording(name, stripped(meta["config"]), lines)
@@ -184,18 +206,27 @@ class Replay:
         connection.last_event = time.monotonic()
 
     def on_api(self, line: Line) -> None:
-        call = json.loads(self.bindings.rewrite(line.data))
-        if is_stale(call["body"].get("expire_at")):
-            call["body"]["expire_at"] = int(time.time()) + 2
-        status, _, text = self.server.request(
-            call["method"],
-            call["path"],
-            json.dumps(call["body"], ensure_ascii=False),
-            {"X-API-Key": API_KEY, "Content-Type": "application/json"},
-        )
+        call = rawjson.Parser(line.data, frozenset({"body"})).document()
+        body = self.bindings.rewrite(call["body"])
+        expire_at = json.loads(body).get("expire_at")
+        if is_stale(expire_at):
+            body = body.replace(str(expire_at), str(int(time.time()) + 2))
+        self.api_answers.append(self.call(call["method"], call["path"], body))
+
+    def call(self, method: str, path: str, body: str) -> str:
+        headers = {"X-API-Key": API_KEY, "Content-Type": "application/json"}
+        status, _, text = self.server.request(method, path, body, headers)
         if status != 200:
             raise Mismatch(f"HTTP {status}: {text}")
-        self.api_answers.append(text)
+        return text
+
+    def on_staged(self, line: Line) -> None:
+        answer = self.call("POST", "/api/publish", line.data)
+        if "result" not in json.loads(answer):
+            raise Mismatch(f"{answer} to {line.data}")
+
+    def on_wait(self, line: Line) -> None:
+        time.sleep(float(line.data))
 
     def on_note(self, line: Line) -> None:
         if line.data == '6 publications {"i":1..6} published to rl':
@@ -204,7 +235,7 @@ class Replay:
         elif line.data == "publication of 3000 bytes published to channel slow":
             self.server.api("publish", {"channel": "slow", "data": "x" * 2998})
         elif line.data.startswith("no application frames for 2.5s"):
-            connection = next(iter(self.connections.values()))
+            connection = self.connections[line.conn]
             if (message := connection.next(2.5)) is not None:
                 raise Mismatch(f"{message} in a connection that should have stayed quiet")
             if connection.socket.pings == 0:

@@ -25,8 +25,10 @@ from websocket import CLOSE, TEXT
 CLOCKED = {
     "connection_expired", "frame_ping_pong", "connect_error_then_silence", "ping_pong", "ping_pong_protobuf",
     "sub_expired", "server_side_sub_expired", "stale_close", "shutdown", "connect_server_time",
-    "refresh_without_exp_keeps_old_expiration",
+    "refresh_without_exp_keeps_old_expiration", "insufficient_state",
 }  # fmt: skip
+
+CLOCK_TICK_SECONDS = 1  # history expires in whole seconds
 
 
 class Recorded:
@@ -141,8 +143,16 @@ class Recorded:
             for other in self.recording.lines
             if other.dir == "api_reply" and other.number > line.number
         ]
+        if not line.data.endswith(f'"body": {self.names.recorded(stream.body.decode())}}}'):
+            raise ValueError(f"another body than recorded: {stream.body!r}")
         body = self.tamper(replies[0].number, self.renamed(replies[0].data).encode())
         self.answer("200 OK", body, stream)
+
+    def play_staged(self, line):
+        stream = self.read_request()
+        if stream.body.decode() != line.data:
+            raise ValueError(f"another publication than staged: {stream.body!r}")
+        self.answer("200 OK", b'{"result":{}}', stream)
 
     def play_api_reply(self, line):
         pass  # sent with the request
@@ -229,7 +239,7 @@ class Ledger(unittest.TestCase):
     def test_every_entry_applies(self):
         for glob in replay.LEDGER["later"]:
             self.assertTrue(any(fnmatch.fnmatch(name, glob) for name in replay.names()), glob)
-        named = [skip["recording"] for skip in replay.LEDGER["skip"]]
+        named = [e["recording"] for s in ("skip", "staged", "wait") for e in replay.LEDGER[s]]
         named += [*replay.LEDGER["drop_pushes"], *replay.LEDGER["stay_open"]]
         for name in named:
             self.assertIn(name, replay.names())
@@ -237,6 +247,21 @@ class Ledger(unittest.TestCase):
         for skip in replay.LEDGER["skip"]:
             kept = [line for line in replay.load(skip["recording"]).lines if line.number in skip["lines"]]
             self.assertEqual(len(skip["lines"]) if "expect" in skip else 0, len(kept), skip)
+
+    def test_what_is_staged_is_not_recorded(self):
+        for entry in replay.LEDGER["staged"]:
+            lines = replay.load(entry["recording"]).lines
+            self.assertTrue(any(line.dir != "staged" and line.number == entry["before"] for line in lines), entry)
+            recorded = [json.loads(line.data)["body"] for line in lines if line.dir == "api"]
+            for request in map(json.loads, entry["requests"]):
+                self.assertNotIn(request, recorded, "it is recorded by now")
+
+    def test_what_is_waited_for_has_time_enough(self):
+        for entry in replay.LEDGER["wait"]:
+            recording = replay.load(entry["recording"])
+            self.assertIn(entry["before"], [line.number for line in recording.lines if line.dir != "wait"], entry)
+            life = recording.config["channel"]["without_namespace"]["history_meta_ttl"]
+            self.assertGreater(entry["seconds"], float(life.removesuffix("s")) + CLOCK_TICK_SECONDS, entry)
 
     def test_each_key_stripped_is_recorded_and_not_served_yet(self):
         replayed = [name for name in replay.names() if replay.later(name) is None]
