@@ -6,13 +6,18 @@
     tests/conformance/run.py sdk       the official SDKs and the demo page against the server
 
 A third argument picks tests by a part of their name. The standard library is all that the first two need; the third
-gets its packages from PyPI and npm once, into build/environments.
+gets its packages from PyPI and npm once, into build/environments. Of the first two, what does not build on another test
+runs beside it.
 """
 
+import concurrent.futures
+import itertools
+import multiprocessing
 import pathlib
 import re
 import subprocess
 import sys
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -20,9 +25,11 @@ SUITES = {
     "replay": ["test_replay", "test_server_replay"],
     "golden": ["test_client_recordings", "test_server_recordings"],
 }
+WORKERS = 6  # more than cores, for the long ones only wait for a clock
+UNITS = []
 
 
-class Result(unittest.TextTestResult):
+class Result(unittest.TestResult):
     """Counts what passed; a class whose server does not start fails without any of its tests having run."""
 
     passed = 0
@@ -30,6 +37,42 @@ class Result(unittest.TextTestResult):
     def addSuccess(self, test):
         super().addSuccess(test)
         self.passed += 1
+
+
+def tests_of(suite) -> list:
+    return [suite] if isinstance(suite, unittest.TestCase) else [t for part in suite for t in tests_of(part)]
+
+
+def seconds(test) -> float:
+    return getattr(getattr(test, test._testMethodName, None), "seconds", 0)
+
+
+def units(tests: list) -> list[list]:
+    """What must run in order: the tests of a class, unless it says that they are on their own. The longest is first."""
+    result = []
+    for made, group in itertools.groupby(tests, type):
+        together = list(group)
+        result += [together] if getattr(made, "is_ordered", True) else [[test] for test in together]
+    return sorted(result, key=lambda unit: -sum(map(seconds, unit)))
+
+
+def run_unit(index: int) -> tuple[int, list[str]]:
+    """How many passed, and how the others failed. In a process forked from the one that has made UNITS."""
+    result = Result()
+    unittest.TestSuite(UNITS[index]).run(result)
+    return result.passed, [f"FAIL: {test}\n{text}" for test, text in result.failures + result.errors]
+
+
+def run_side_by_side(tests: list) -> int:
+    started, passed, failures = time.monotonic(), 0, []
+    UNITS[:] = units(tests)
+    with concurrent.futures.ProcessPoolExecutor(WORKERS, multiprocessing.get_context("fork")) as pool:
+        for more, wrong in pool.map(run_unit, range(len(UNITS))):
+            passed += more
+            failures += wrong
+    print(*failures, f"{len(tests)} tests in {time.monotonic() - started:.1f} s", sep="\n")
+    print(f"{passed} passed, {len(failures)} failed")
+    return 0 if passed > 0 and not failures else 1
 
 
 def run_sdk(part: list) -> int:
@@ -75,11 +118,7 @@ def main() -> int:
     loader = unittest.TestLoader()
     if len(sys.argv) > 2:
         loader.testNamePatterns = [f"*{sys.argv[2]}*"]
-    suite = loader.loadTestsFromNames(SUITES[sys.argv[1]])
-    result = unittest.TextTestRunner(verbosity=1, resultclass=Result).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.passed} passed, {failed} failed")
-    return 0 if failed == 0 and result.testsRun > 0 else 1
+    return run_side_by_side(tests_of(loader.loadTestsFromNames(SUITES[sys.argv[1]])))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import dataclasses
 import fnmatch
 import json
 import pathlib
+import re
 import time
 import tomllib
 
@@ -46,6 +47,13 @@ class Recording:
         blocks = [client.get("token", {}), client.get("subscription_token", {})]
         names = ("hmac_secret_key", "hmac_previous_secret_key")
         return [block[name] for block in blocks for name in names if name in block] + ["secret"]
+
+    @property
+    def seconds(self) -> float:
+        """How long it waits at least, about: for who runs several and starts with the longest."""
+        waits = [float(line.data) for line in self.lines if line.dir == "wait"]
+        notes = [line.data for line in self.lines if line.dir == "note"]
+        return sum(waits) + sum(float(s) for note in notes for s in re.findall(r"([\d.]+)s\b", note))
 
     def is_last(self, line: Line) -> bool:
         return line is [other for other in self.lines if other.conn == line.conn][-1]

@@ -8,6 +8,7 @@ from server import Server
 
 class ClientRecordings(unittest.TestCase):
     maxDiff = None
+    is_ordered = False  # each test has a server of its own
 
 
 def _test(name: str):
@@ -20,6 +21,7 @@ def _test(name: str):
             except AssertionError as failure:
                 raise AssertionError(f"{failure}\n{server.log()[-4000:]}") from None
 
+    test.seconds = replay.load(name).seconds
     return test
 
 

@@ -18,11 +18,17 @@ STOP_SECONDS = 20
 POLL_SECONDS = 0.01
 
 
+def reserved_port() -> socket.socket:
+    """A port that nobody else gets while this socket is open: only who asks for it by number may listen there."""
+    holder = socket.socket()
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return holder
+
+
 def free_port() -> int:
-    with contextlib.closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    with contextlib.closing(reserved_port()) as holder:
+        return holder.getsockname()[1]
 
 
 def merged(base: dict, over: dict) -> dict:
@@ -37,7 +43,8 @@ class Server:
     """One server process. `port` stays the same over a restart."""
 
     def __init__(self, config: dict, environment: dict | None = None):
-        self.port = free_port()
+        self.reservation = reserved_port()
+        self.port = self.reservation.getsockname()[1]
         self.folder = tempfile.TemporaryDirectory(prefix="gyre-")
         self.log_path = pathlib.Path(self.folder.name, "log")
         self.environment = environment or {}
@@ -134,6 +141,7 @@ class Server:
                 self._stop_cleanly()
         finally:
             self.process = None
+            self.reservation.close()
             self.folder.cleanup()
 
     def request(self, method, path, body=None, headers=None):
