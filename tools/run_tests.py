@@ -16,8 +16,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STEP_SECONDS_MAX = 900
-# Suites of tests/conformance that need build/release/gyre to serve clients: they join with the first one that does.
-SERVED_SUITES = ()  # ("golden", "sdk")
+# Suites of tests/conformance that run against build/release/gyre.
+SERVED_SUITES = ("golden", "sdk")
 
 
 @dataclasses.dataclass

@@ -36,6 +36,10 @@ class Object {
   void number(std::string_view name, T value) {
     fmt::format_to(std::back_inserter(member(name)), "{}", value);
   }
+  // Must be finite.
+  void real(std::string_view name, double value) {
+    fmt::format_to(std::back_inserter(member(name)), "{}", value);
+  }
   template <std::integral T>
   void number_unless_zero(std::string_view name, T value) {
     if (value != 0) number(name, value);
@@ -99,6 +103,15 @@ void append(std::string& out, const PresenceStatsResult& result) {
   object.end();
 }
 
+void append(std::string& out, const NodeMetrics& metrics) {
+  Object object(out);
+  object.real("interval", metrics.interval);
+  Object items(object.member("items"));
+  for (const auto& [name, value] : metrics.items) items.real(name, value);
+  items.end();
+  object.end();
+}
+
 void append(std::string& out, const NodeResult& node) {
   Object object(out);
   object.text("uid", node.uid);
@@ -108,6 +121,7 @@ void append(std::string& out, const NodeResult& node) {
   object.number("num_users", node.users);
   object.number("num_channels", node.channels);
   object.number_unless_zero("uptime", node.uptime);
+  if (node.metrics) append(object.member("metrics"), *node.metrics);
   object.number("num_subs", node.subscriptions);
   object.end();
 }

@@ -140,6 +140,16 @@ TEST_F(EncodeTest, WritesNodes) {
             R"("num_users":2,"num_channels":3,"uptime":5,"num_subs":4}]})");
 }
 
+TEST_F(EncodeTest, WritesTheFiguresOfNodes) {
+  NodeResult node{.uid = "u", .name = "n", .version = "v"};
+  node.metrics = std::make_shared<const NodeMetrics>(
+      NodeMetrics{.interval = 60, .items = {{"a.b.c", 1}, {"a.b.d", 7.354e-05}}});
+  EXPECT_EQ(encode(AnyResult(InfoResult{{node}})),
+            R"("result":{"nodes":[{"uid":"u","name":"n","version":"v","num_clients":0,)"
+            R"("num_users":0,"num_channels":0,"metrics":{"interval":60,)"
+            R"("items":{"a.b.c":1,"a.b.d":7.354e-05}},"num_subs":0}]})");
+}
+
 TEST_F(EncodeTest, FailsForPayloadsThatAreNoJson) {
   EXPECT_FALSE(encode(AnyResult(history(std::string("\0\1", 2)))));
   EXPECT_FALSE(encode(AnyResult(history("{}x"))));

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -37,6 +39,12 @@ struct PresenceStatsResult {
   engine::PresenceStats stats;
 };
 
+// A node's figures as it sums them up from time to time (spec observability.md 1.4).
+struct NodeMetrics {
+  double interval = 0;  // seconds
+  std::map<std::string, double> items;
+};
+
 struct NodeResult {
   std::string uid;
   std::string name;
@@ -46,6 +54,7 @@ struct NodeResult {
   uint64_t channels = 0;
   uint64_t subscriptions = 0;
   int64_t uptime = 0;  // seconds
+  std::shared_ptr<const NodeMetrics> metrics = nullptr;
 };
 
 struct InfoResult {

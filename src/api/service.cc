@@ -302,7 +302,8 @@ runtime::Task<Answer<InfoResult>> Service::info(InfoRequest) {
                           .users = totals.users,
                           .channels = totals.channels,
                           .subscriptions = totals.subscriptions,
-                          .uptime = (shard_.now() - node_.started) / os::kSecond});
+                          .uptime = (shard_.now() - node_.started) / os::kSecond,
+                          .metrics = node_.metrics ? node_.metrics() : nullptr});
   co_return result;
 }
 

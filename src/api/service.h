@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,8 @@ struct NodeFacts {
   std::string name;
   std::string version;
   os::Nanos started = 0;  // monotonic
+  // The last figures; empty: there are none.
+  std::function<std::shared_ptr<const NodeMetrics>()> metrics = {};
 };
 
 // Every method of the server API (spec server-api.md 3 and 4), whoever asks by whatever protocol.

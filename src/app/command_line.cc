@@ -58,14 +58,14 @@ class FlagSet {
   std::map<std::string, std::unique_ptr<Flag>> flags_;
 };
 
-config::Loaded load_for_server(const Invocation& invocation, const Io& io) {
+config::LoadOptions server_source(const Invocation& invocation, const Io& io) {
   config::LoadOptions options;
   options.path = invocation.text("config");
   options.environment = io.environment;
   options.flags = {invocation.given_flags.begin(), invocation.given_flags.end()};
   options.flags.erase("config");
   options.reads_dotenv = true;
-  return config::load(options);
+  return options;
 }
 
 class CommandLine {
@@ -138,7 +138,7 @@ class CommandLine {
       return commands()[i].run(invocation_, io_);
     }
     flags_.collect(invocation_);
-    return serve(load_for_server(invocation_, io_));
+    return serve(server_source(invocation_, io_));
   }
 
   Io& io_;

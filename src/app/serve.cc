@@ -7,12 +7,11 @@
 
 #include "app/file.h"
 #include "app/log_sink.h"
+#include "app/server.h"
 #include "base/log.h"
 #include "config/availability.h"
 #include "config/validate.h"
-#ifdef GYRE_HAS_SERVER
-#include "app/server.h"
-#endif
+#include "os/signals.h"
 
 namespace gyre::app {
 namespace {
@@ -51,8 +50,8 @@ void tell_source(const config::Loaded& loaded) {
   if (loaded.dotenv_found) log::info("using .env file");
 }
 
-int start(const config::Tree& tree) {
-#ifdef GYRE_HAS_SERVER
+int start(const config::Loaded& loaded, const config::LoadOptions& source) {
+  const config::Tree& tree = loaded.tree;
   const std::string& pid_file = tree.text("pid_file");
   if (!pid_file.empty()) {
     Result<void> written = write_file(pid_file, fmt::format("{}\n", getpid()));
@@ -61,16 +60,14 @@ int start(const config::Tree& tree) {
       return 1;
     }
   }
-  int code = run_server(tree);
+  // A reload reads the file again, but not `.env` (spec config.md 9).
+  config::LoadOptions again = source;
+  again.reads_dotenv = false;
+  again.environment = loaded.environment;
+  int code = run_server(loaded, again);
   std::error_code ignored;
   if (!pid_file.empty()) std::filesystem::remove(pid_file, ignored);
   return code;
-#else
-  (void)tree;
-  log::write(log::Level::fatal,
-             "this version cannot serve clients yet; README.md says what it can do");
-  return 1;
-#endif
 }
 
 }  // namespace
@@ -95,7 +92,9 @@ Verdict judge(const config::Loaded& loaded) {
   return verdict;
 }
 
-int serve(const config::Loaded& loaded) {
+int serve(const config::LoadOptions& source) {
+  os::hold_signals();  // before the first thread
+  const config::Loaded loaded = config::load(source);
   const config::Tree& tree = loaded.tree;
   LogSetup setup{tree.text("log.level"), tree.text("log.file")};
   Result<std::shared_ptr<LogSink>> sink = LogSink::open(setup);
@@ -110,7 +109,7 @@ int serve(const config::Loaded& loaded) {
   int code = 1;
   if (verdict.refusals.empty()) {
     tell_warnings(loaded, verdict);
-    code = start(tree);
+    code = start(loaded, source);
   } else {
     // All of it at once; the first one is what stands in the line that ends the process.
     for (size_t i = 1; i < verdict.refusals.size(); ++i) {

@@ -4,11 +4,11 @@
 
 namespace gyre::app {
 
-// The server command: judges what was loaded, sets up logging, and runs the server until it is told
-// to stop. Refuses to start, with one line of level fatal, over errors, over settings whose
-// features do not exist here (`gyre.unavailable`), and over unknown keys if `gyre.unknown_keys`
-// says so. Returns the exit code.
-int serve(const config::Loaded& loaded);
+// The server command: loads and judges the configuration, sets up logging, and runs the server
+// until it is told to stop. Refuses to start, with one line of level fatal, over errors, over
+// settings whose features do not exist here (`gyre.unavailable`), and over unknown keys if
+// `gyre.unknown_keys` says so. `source` is read again on SIGHUP. Returns the exit code.
+int serve(const config::LoadOptions& source);
 
 // Why a start is refused; empty if it is not. Split from `serve` for tests.
 struct Verdict {

@@ -1,11 +1,12 @@
 #pragma once
 
-#include "config/tree.h"
+#include "config/load.h"
 
 namespace gyre::app {
 
 // Builds the server from a configuration that `serve` has accepted, runs it until SIGINT or
-// SIGTERM, and returns the exit code. Logging is set up.
-int run_server(const config::Tree& tree);
+// SIGTERM, and returns the exit code. Logging is set up and signals are held. `source` is where the
+// configuration came from, read again on SIGHUP.
+int run_server(const config::Loaded& loaded, const config::LoadOptions& source);
 
 }  // namespace gyre::app

@@ -158,13 +158,14 @@ void Shard::refresh_clock() {
   wall_ = kernel_.wall();
 }
 
+// What is ready now, and not what becomes ready by it: a coroutine that gives way lets input and
+// output go first.
 void Shard::run_ready(size_t limit) {
-  for (size_t count = 0; count < limit && !ready_.empty();) {
-    running_.swap(ready_);
-    for (std::coroutine_handle<> coroutine : running_) coroutine.resume();
-    count += running_.size();
-    running_.clear();
-  }
+  running_.swap(ready_);
+  const size_t count = std::min(limit, running_.size());
+  for (size_t i = 0; i < count; ++i) running_[i].resume();
+  ready_.insert(ready_.begin(), running_.begin() + static_cast<ptrdiff_t>(count), running_.end());
+  running_.clear();
 }
 
 bool Shard::has_work() const {

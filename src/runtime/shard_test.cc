@@ -141,6 +141,31 @@ Task<void> ask(Shard* to, int calls, long* sum, std::atomic<int>* done) {
   done->notify_all();
 }
 
+Task<void> give_way(int times, int* given) {
+  for (; *given < times; ++*given) co_await Yield();
+}
+
+// Else a long walk would keep input and output waiting however often it gave way.
+TEST(Shard, ATaskThatGivesWayRunsOncePerRound) {
+  auto kernel = std::move(*os::LinuxKernel::create());
+  ASSERT_TRUE(kernel->open());
+  ShardSet set;
+  Shard shard({}, *kernel, set);
+  set.shards.push_back(&shard);
+  NoEvents events;
+  NoOutput output;
+  shard.attach(events, output);
+  int given = 0;
+  {
+    const TurnScope scope(shard);
+    shard.tasks().spawn(give_way(100, &given));
+  }
+  shard.turn(0);
+  EXPECT_LT(given, 10);
+  while (shard.tasks().active() > 0) shard.turn(0);
+  EXPECT_EQ(given, 100);
+}
+
 TEST_P(ShardsTest, ACallRunsThereAndResumesHere) {
   constexpr int kCalls = 2'000;
   start(2);

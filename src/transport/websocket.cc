@@ -78,6 +78,8 @@ void WebSocketEndpoint::upgrade(http::Exchange exchange) {
   if (auto refusal = websocket::refuse_upgrade(request, origins_)) {
     if (refusal->status == 403) {
       log::info("request Origin is not authorized", {{"origin", request.headers.value("Origin")}});
+    } else if (origins_.allows(request)) {
+      http::add_cors(*refusal, request);
     }
     return exchange.answer(std::move(*refusal));
   }

@@ -209,7 +209,8 @@ runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, Subs
   if (self->state_ != State::connected || self->find(order.channel)) co_return Result<void>();
   const Settings& settings = *self->services_.settings;
   if (settings.channel_limit > 0 && self->subscriptions_.size() >= settings.channel_limit) {
-    co_return fail(Errc::too_large, "the connection has client.channel_limit subscriptions");
+    self->close(disconnects::kChannelLimit);
+    co_return Result<void>();
   }
   const channel::Namespace* ns =
       settings.namespaces->find(settings.namespaces->parse(order.channel));

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "app/node_options.h"
+#include "client/audience.h"
+#include "client/census.h"
+#include "client/client_id.h"
+#include "client/roster.h"
+#include "engine/broker.h"
+#include "engine/presence_store.h"
+#include "hub/directory.h"
+#include "hub/position_check.h"
+#include "metrics/exporter.h"
+#include "metrics/items.h"
+#include "runtime/shard.h"
+
+namespace gyre::app {
+
+class NodeShard;
+
+// What makes the engine of a home shard.
+struct EngineFactory {
+  std::function<std::unique_ptr<engine::Broker>(runtime::Shard& shard)> broker;
+  std::function<std::unique_ptr<engine::PresenceStore>(runtime::Shard& shard)> presence;
+};
+EngineFactory memory_engine(std::chrono::seconds history_meta_ttl);
+
+// A whole server without threads, signals and files: its shards over the kernels that it is given.
+// `serve` runs each shard on a thread over the Linux kernel; the simulation runs all of them in one
+// thread. First the node, then the shards (`NodeShard`), each in a turn of its own; when all are
+// there they may listen.
+class Node {
+ public:
+  Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels);
+  ~Node();
+  Node(const Node&) = delete;
+
+  const NodeOptions& options() const { return options_; }
+  runtime::ShardSet& set() { return set_; }
+  runtime::Shard& shard(size_t index) { return *shards_[index]; }
+  size_t size() const { return shards_.size(); }
+  const std::string& uid() const { return uid_; }
+  std::string metrics_text(os::Nanos now);
+  // Sums the figures up that `info` shows; called on one shard, once per kSummaryInterval.
+  void summarise_metrics(os::Nanos now);
+  std::shared_ptr<const api::NodeMetrics> metrics_summary() const;
+  uint64_t connected_clients() const;
+
+ private:
+  friend class NodeShard;
+  metrics::NodeFacts facts() const;
+
+  const NodeOptions options_;
+  const EngineFactory engine_;
+  runtime::ShardSet set_;
+  std::vector<std::unique_ptr<runtime::Shard>> shards_;
+  std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics_;
+  std::unique_ptr<metrics::Exporter> exporter_;
+  std::unique_ptr<metrics::Items> items_;
+  mutable std::mutex summary_mutex_;
+  std::shared_ptr<const api::NodeMetrics> summary_;
+  transport::Admission admission_;
+  std::string uid_;
+  uint64_t seed_ = 0;
+  // By shard; each fills in its own place, before any of them is used.
+  std::vector<hub::LocalHub*> hubs_;
+  std::vector<hub::HomeParts> homes_;
+  std::vector<client::Roster*> rosters_;
+  std::vector<client::Census*> censuses_;
+};
+
+// Everything of one shard, built bottom up. Made, used and destroyed in turns of the shard.
+class NodeShard {
+ public:
+  static Result<std::unique_ptr<NodeShard>> create(Node& node, size_t index);
+  ~NodeShard();
+  NodeShard(const NodeShard&) = delete;
+
+  // Opens the listeners. `external` and `internal` have the ports that the first shard got, when
+  // the system was to choose; the result has them.
+  struct Ports {
+    uint16_t external = 0;
+    uint16_t internal = 0;
+  };
+  Result<Ports> listen(const Ports& ports);
+  // A new configuration, from now on.
+  Result<void> apply(const Reloaded& reloaded);
+  // No new connections; those that are there are told to go. Ends when all have gone.
+  runtime::Task<void> drain();
+
+  net::Sockets& sockets() { return sockets_; }
+  client::Roster& roster() { return roster_; }
+
+ private:
+  class ApiCounter;
+  class MetricsClock;
+  NodeShard(Node& node, size_t index);
+  Result<void> set_verifiers(const auth::VerifierOptions& connection,
+                             const auth::VerifierOptions& subscription);
+  void add_routes();
+  void add_node_routes(http::Router<http::Route>& router);
+
+  Node& node_;
+  runtime::Shard& shard_;
+  metrics::ShardMetrics& metrics_;
+  net::Sockets sockets_;
+  std::unique_ptr<engine::Broker> broker_;
+  std::unique_ptr<engine::PresenceStore> presence_;
+  client::Roster roster_;
+  hub::LocalHub hub_;
+  hub::Homes homes_;
+  hub::Directory directory_;
+  client::Census census_;
+  client::Services services_;
+  client::Audience audience_;
+  std::unique_ptr<hub::PositionCheck> position_check_;
+  std::unique_ptr<MetricsClock> metrics_clock_;  // on the first shard only
+  transport::WebSocketEndpoint websocket_;
+  api::Service api_service_;
+  std::unique_ptr<ApiCounter> api_counter_;
+  std::unique_ptr<api::HttpApi> api_;
+  http::Server external_;
+  http::Server internal_;
+};
+
+}  // namespace gyre::app

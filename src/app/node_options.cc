@@ -1,0 +1,229 @@
+#include "app/node_options.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <limits>
+
+#include "app/token_options.h"
+#include "app/version.h"
+
+namespace gyre::app {
+
+namespace {
+
+using std::chrono::seconds;
+
+channel::DataFormat data_format(const std::string& own, const std::string& general) {
+  const std::string& text = own.empty() ? general : own;
+  if (text == "json") return channel::DataFormat::json;
+  if (text == "json_object") return channel::DataFormat::json_object;
+  if (text == "binary") return channel::DataFormat::binary;
+  return channel::DataFormat::non_empty;
+}
+
+seconds whole_seconds(const config::Tree& tree, std::string_view path) {
+  return std::chrono::duration_cast<seconds>(tree.duration(path));
+}
+
+channel::ChannelOptions channel_options(const config::Tree& from, const std::string& format) {
+  return {
+      .presence = from.boolean("presence"),
+      .history_size = static_cast<int32_t>(from.integer("history_size")),
+      .history_ttl = whole_seconds(from, "history_ttl"),
+      .history_meta_ttl = whole_seconds(from, "history_meta_ttl"),
+      .force_positioning = from.boolean("force_positioning"),
+      .allow_positioning = from.boolean("allow_positioning"),
+      .force_recovery = from.boolean("force_recovery"),
+      .allow_recovery = from.boolean("allow_recovery"),
+      .allow_subscribe_for_client = from.boolean("allow_subscribe_for_client"),
+      .allow_subscribe_for_anonymous = from.boolean("allow_subscribe_for_anonymous"),
+      .allow_publish_for_client = from.boolean("allow_publish_for_client"),
+      .allow_publish_for_subscriber = from.boolean("allow_publish_for_subscriber"),
+      .allow_publish_for_anonymous = from.boolean("allow_publish_for_anonymous"),
+      .allow_presence_for_client = from.boolean("allow_presence_for_client"),
+      .allow_presence_for_subscriber = from.boolean("allow_presence_for_subscriber"),
+      .allow_presence_for_anonymous = from.boolean("allow_presence_for_anonymous"),
+      .allow_history_for_client = from.boolean("allow_history_for_client"),
+      .allow_history_for_subscriber = from.boolean("allow_history_for_subscriber"),
+      .allow_history_for_anonymous = from.boolean("allow_history_for_anonymous"),
+      .allow_user_limited_channels = from.boolean("allow_user_limited_channels"),
+      .channel_regex = from.text("channel_regex"),
+      .publication_data_format = data_format(from.text("publication_data_format"), format),
+  };
+}
+
+Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree& tree) {
+  channel::NameRules rules{
+      .private_prefix = tree.text("channel.private_prefix"),
+      .namespace_boundary = tree.text("channel.namespace_boundary"),
+      .user_boundary = tree.text("channel.user_boundary"),
+      .user_separator = tree.text("channel.user_separator"),
+      .max_length = static_cast<size_t>(std::max<int64_t>(tree.integer("channel.max_length"), 0))};
+  const std::string& format = tree.text("channel.publication_data_format");
+  std::vector<std::pair<std::string, channel::ChannelOptions>> named;
+  for (const config::Tree& ns : tree.list("channel.namespaces")) {
+    named.emplace_back(ns.text("name"), channel_options(ns, format));
+  }
+  GYRE_TRY(channel::Namespaces compiled,
+           channel::Namespaces::compile(
+               std::move(rules), channel_options(tree.section("channel.without_namespace"), format),
+               std::move(named)));
+  return std::make_shared<const channel::Namespaces>(std::move(compiled));
+}
+
+// A limit that is not positive is none.
+uint32_t limit(const config::Tree& tree, std::string_view path) {
+  return static_cast<uint32_t>(
+      std::clamp<int64_t>(tree.integer(path), 0, std::numeric_limits<uint32_t>::max()));
+}
+
+os::Nanos not_negative(const config::Tree& tree, std::string_view path) {
+  return std::max<os::Nanos>(tree.duration(path).count(), 0);
+}
+
+Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tree) {
+  client::Settings result;
+  GYRE_TRY(result.namespaces, namespaces(tree));
+  result.insecure = tree.boolean("client.insecure");
+  result.allow_anonymous_connect_without_token =
+      tree.boolean("client.allow_anonymous_connect_without_token");
+  result.disallow_anonymous_connection_tokens =
+      tree.boolean("client.disallow_anonymous_connection_tokens");
+  result.connect_include_server_time = tree.boolean("client.connect_include_server_time");
+  if (tree.duration("client.ping_interval") <= tree.duration("client.pong_timeout")) {
+    return fail(Errc::invalid, "client.ping_interval must be greater than client.pong_timeout");
+  }
+  // Negative ones are off; zero has become the default on loading.
+  result.ping_interval = not_negative(tree, "client.ping_interval");
+  result.pong_timeout = not_negative(tree, "client.pong_timeout");
+  result.stale_close_delay = not_negative(tree, "client.stale_close_delay");
+  result.expired_close_delay = not_negative(tree, "client.expired_close_delay");
+  result.expired_sub_close_delay = not_negative(tree, "client.expired_sub_close_delay");
+  result.presence_update_interval = not_negative(tree, "client.presence_update_interval");
+  result.channel_limit = limit(tree, "client.channel_limit");
+  result.user_connection_limit = limit(tree, "client.user_connection_limit");
+  result.history_max_publication_limit =
+      static_cast<int32_t>(tree.integer("client.history_max_publication_limit"));
+  result.recovery_max_publication_limit =
+      static_cast<int32_t>(tree.integer("client.recovery_max_publication_limit"));
+  result.concurrency =
+      static_cast<uint32_t>(std::clamp<int64_t>(tree.integer("client.concurrency"), 1, 1024));
+  result.server_version = fmt::format("{} Gyre/{}", kReferenceVersion, kVersion);
+  return std::make_shared<const client::Settings>(std::move(result));
+}
+
+// Trailing slashes do not count; nothing left is the root (spec security.md 1).
+std::string handler_path(const config::Tree& tree, std::string_view path) {
+  std::string_view prefix = tree.text(path);
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return prefix.empty() ? "/" : std::string(prefix);
+}
+
+Result<uint16_t> port_number(const std::string& text, std::string_view key) {
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return fail(Errc::invalid, fmt::format("{} must be a port number, not \"{}\"", key, text));
+  }
+  return port;
+}
+
+Result<void> set_listeners(const config::Tree& tree, NodeOptions& options) {
+  options.external = {.address = tree.text("http_server.address"),
+                      .port = static_cast<uint16_t>(tree.integer("http_server.port"))};
+  os::ListenOptions internal = options.external;
+  if (const std::string& address = tree.text("http_server.internal_address"); !address.empty()) {
+    internal.address = address;
+  }
+  if (const std::string& port = tree.text("http_server.internal_port"); !port.empty()) {
+    GYRE_TRY(internal.port, port_number(port, "http_server.internal_port"));
+  }
+  if (internal.address != options.external.address || internal.port != options.external.port) {
+    options.internal = internal;
+  }
+  return {};
+}
+
+Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
+  GYRE_TRY(options.origins, http::AllowedOrigins::compile(tree.texts("client.allowed_origins")));
+  options.admission = {.connections = limit(tree, "client.connection_limit"),
+                       .per_second = limit(tree, "client.connection_rate_limit")};
+  if (!tree.boolean("websocket.disabled")) {
+    options.websocket_path = handler_path(tree, "websocket.handler_prefix");
+  }
+  options.websocket.message_bytes_max = limit(tree, "websocket.message_size_limit");
+  options.websocket.user_header = tree.text("client.user_id_http_header");
+  if (const os::Nanos interval = options.settings->ping_interval; interval > 0) {
+    options.websocket.ping_interval = interval;
+  }
+  if (const os::Nanos timeout = options.settings->pong_timeout; timeout > 0) {
+    options.websocket.pong_timeout = timeout;
+  }
+  if (!tree.boolean("http_api.disabled")) {
+    options.api = {
+        .prefix = handler_path(tree, "http_api.handler_prefix"),
+        .key = tree.text("http_api.key"),
+        .insecure = tree.boolean("http_api.insecure"),
+        .transport_errors = tree.text("http_api.error_mode") == "transport",
+        .body_bytes_max = static_cast<uint64_t>(tree.integer("gyre.http_api.max_body_size"))};
+    options.api_is_external = tree.boolean("http_api.external");
+  }
+  if (tree.boolean("health.enabled")) {
+    options.health_path = handler_path(tree, "health.handler_prefix");
+  }
+  if (tree.boolean("prometheus.enabled")) {
+    options.metrics_path = handler_path(tree, "prometheus.handler_prefix");
+  }
+  if (const std::string& directory = tree.text("gyre.demo.directory"); !directory.empty()) {
+    GYRE_TRY(options.demo, DemoPage::load(directory));
+  }
+  return {};
+}
+
+// As the reference names a node that has no name: host and port.
+std::string node_name(const config::Tree& tree) {
+  if (const std::string& name = tree.text("node.name"); !name.empty()) return name;
+  char host[256] = {};
+  if (gethostname(host, sizeof(host) - 1) != 0) return "?";
+  return fmt::format("{}_{}", host, tree.integer("http_server.port"));
+}
+
+}  // namespace
+
+Result<NodeOptions> node_options(const config::Tree& tree) {
+  NodeOptions options;
+  options.name = node_name(tree);
+  options.sockets = {.queue_bytes_max = limit(tree, "client.queue_max_size"),
+                     .write_timeout = not_negative(tree, "websocket.write_timeout")};
+  GYRE_TRY(options.settings, settings(tree));
+  options.version = options.settings->server_version;
+  options.connection_tokens = connect_token_options(tree);
+  options.subscription_tokens = subscribe_token_options(tree);
+  options.history_meta_ttl = whole_seconds(tree, "channel.history_meta_ttl");
+  options.position_check_delay = not_negative(tree, "client.channel_position_check_delay");
+  options.has_own_descriptor_tables = tree.text("gyre.descriptor_tables") == "per_shard";
+  GYRE_TRY_VOID(set_listeners(tree, options));
+  GYRE_TRY_VOID(set_endpoints(tree, options));
+  return options;
+}
+
+Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& running) {
+  GYRE_TRY(const std::shared_ptr<const client::Settings> fresh, settings(tree));
+  client::Settings next = *running.settings;
+  next.namespaces = fresh->namespaces;
+  next.insecure = fresh->insecure;
+  next.allow_anonymous_connect_without_token = fresh->allow_anonymous_connect_without_token;
+  next.disallow_anonymous_connection_tokens = fresh->disallow_anonymous_connection_tokens;
+  Reloaded reloaded{.settings = std::make_shared<const client::Settings>(std::move(next)),
+                    .connection_tokens = connect_token_options(tree),
+                    .subscription_tokens = subscribe_token_options(tree),
+                    .connection_limit = limit(tree, "client.connection_limit")};
+  // Whoever has had no limit at the start has none.
+  const transport::Admission::Limits& limits = running.admission;
+  if (limits.connections == 0 && limits.per_second == 0) reloaded.connection_limit = 0;
+  return reloaded;
+}
+
+}  // namespace gyre::app

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/http_api.h"
+#include "app/demo.h"
+#include "auth/token_verifier.h"
+#include "base/result.h"
+#include "client/settings.h"
+#include "config/tree.h"
+#include "http/origin.h"
+#include "net/sockets.h"
+#include "transport/admission.h"
+#include "transport/websocket.h"
+
+namespace gyre::app {
+
+// What a node is built from: the configuration in the words of the modules. Only here does anybody
+// know the shape of the file.
+struct NodeOptions {
+  std::string name;
+  std::string version;  // as clients, `info` and metrics show it
+
+  net::SocketLimits sockets;
+  std::shared_ptr<const client::Settings> settings;
+  auth::VerifierOptions connection_tokens;
+  auth::VerifierOptions subscription_tokens;
+  std::chrono::seconds history_meta_ttl{0};
+  os::Nanos position_check_delay = 0;  // 0: never
+
+  http::AllowedOrigins origins;
+  transport::Admission::Limits admission;
+  // Endpoints; absent ones are switched off.
+  std::optional<std::string> websocket_path;
+  transport::WebSocketEndpoint::Options websocket;
+  std::optional<api::HttpApi::Options> api;
+  bool api_is_external = false;
+  std::optional<std::string> health_path;
+  std::optional<std::string> metrics_path;
+  std::shared_ptr<const DemoPage> demo;  // may be null
+
+  os::ListenOptions external;
+  std::optional<os::ListenOptions> internal;  // absent: everything is served on the external one
+  bool has_own_descriptor_tables = false;
+};
+
+// An error names the key and what is wrong with it.
+Result<NodeOptions> node_options(const config::Tree& tree);
+
+// What a reload changes: the channels, the tokens, and what is decided when a client connects or
+// subscribes; the rest stays as it was (spec config.md 9).
+struct Reloaded {
+  std::shared_ptr<const client::Settings> settings;
+  auth::VerifierOptions connection_tokens;
+  auth::VerifierOptions subscription_tokens;
+  uint64_t connection_limit = 0;
+};
+Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& running);
+
+}  // namespace gyre::app

@@ -1,0 +1,298 @@
+#include "app/server.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <barrier>
+#include <chrono>
+#include <latch>
+#include <mutex>
+#include <thread>
+
+#include "app/node.h"
+#include "app/serve.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "os/linux_kernel.h"
+#include "os/signals.h"
+#include "runtime/call.h"
+
+namespace gyre::app {
+
+namespace {
+
+// Counts shards that have finished something, for a thread that is none.
+class Countdown {
+ public:
+  explicit Countdown(size_t count) : left_(count) {}
+  void arrive() {
+    const std::lock_guard lock(mutex_);
+    --left_;
+  }
+  bool is_done() const {
+    const std::lock_guard lock(mutex_);
+    return left_ == 0;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  size_t left_;
+};
+
+std::string address_text(const os::ListenOptions& listener, uint16_t port) {
+  const bool is_v6 = listener.address.find(':') != std::string::npos;
+  return is_v6 ? fmt::format("[{}]:{}", listener.address, port)
+               : fmt::format("{}:{}", listener.address, port);
+}
+
+// The threads of a node: each builds its shard, listens, runs it, and destroys it.
+class ShardThreads {
+ public:
+  ShardThreads(Node& node, std::vector<std::unique_ptr<os::LinuxKernel>>& kernels)
+      : node_(node), kernels_(kernels), step_(static_cast<ptrdiff_t>(node.size())) {
+    parts_.resize(node.size());
+  }
+
+  // Returns when all shards serve; an error if one of them could not, after all have ended.
+  Result<NodeShard::Ports> start() {
+    for (size_t i = 0; i < node_.size(); ++i) threads_.emplace_back([this, i] { run(i); });
+    started_.wait();
+    if (error_) {
+      join();
+      return std::unexpected(*error_);
+    }
+    return ports_;
+  }
+
+  // Calls `work(NodeShard&)` on each shard, in its turn.
+  template <class Work>
+  void on_each(Work work) {
+    for (size_t i = 0; i < node_.size(); ++i) {
+      runtime::send_errand(node_.shard(i), [this, i, work] { work(*parts_[i], node_.shard(i)); });
+    }
+  }
+
+  void stop() {
+    for (size_t i = 0; i < node_.size(); ++i) node_.shard(i).stop();
+    join();
+  }
+
+ private:
+  void run(size_t index) {
+    if (Result<void> built = build(index); !built) fail_with(built.error());
+    step_.arrive_and_wait();  // every shard's parts are known to all
+    // The first one lets the system choose a port where that is wanted; the others follow.
+    if (index == 0) listen(index);
+    step_.arrive_and_wait();
+    if (index != 0) listen(index);
+    step_.arrive_and_wait();
+    if (index == 0) started_.count_down();
+    if (!has_failed()) node_.shard(index).run();
+    const runtime::TurnScope scope(node_.shard(index));
+    step_.arrive_and_wait();  // nobody delivers to what is destroyed now
+    parts_[index].reset();
+  }
+
+  Result<void> build(size_t index) {
+    if (node_.options().has_own_descriptor_tables) {
+      GYRE_TRY_VOID(os::use_own_descriptor_table());
+    }
+    GYRE_TRY_VOID(kernels_[index]->open());
+    const runtime::TurnScope scope(node_.shard(index));
+    GYRE_TRY(parts_[index], NodeShard::create(node_, index));
+    return {};
+  }
+
+  void listen(size_t index) {
+    if (has_failed()) return;
+    const runtime::TurnScope scope(node_.shard(index));
+    const Result<NodeShard::Ports> ports = parts_[index]->listen(ports_);
+    if (!ports) {
+      fail_with(ports.error());
+    } else if (index == 0) {
+      ports_ = *ports;
+    }
+  }
+
+  void fail_with(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = error;
+  }
+  bool has_failed() {
+    const std::lock_guard lock(mutex_);
+    return error_.has_value();
+  }
+  void join() {
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  Node& node_;
+  std::vector<std::unique_ptr<os::LinuxKernel>>& kernels_;
+  std::vector<std::unique_ptr<NodeShard>> parts_;
+  std::vector<std::thread> threads_;
+  std::barrier<> step_;
+  std::latch started_{1};
+  NodeShard::Ports ports_;
+  std::mutex mutex_;
+  std::optional<Error> error_;
+};
+
+size_t shard_count(const config::Tree& tree) {
+  const int64_t wanted = tree.integer("gyre.shards");
+  return wanted > 0 ? static_cast<size_t>(std::min<int64_t>(wanted, 1024)) : os::usable_cores();
+}
+
+int refuse_to_start(const Error& error) {
+  log::write(log::Level::fatal, "error starting the server", {{"error", error.context}});
+  return 1;
+}
+
+// The lines that scripts wait for (spec observability.md 6, security.md 1).
+void tell_listeners(const NodeOptions& options, const NodeShard::Ports& ports) {
+  std::string outside;
+  std::string inside;
+  const auto add = [](std::string& list, bool is_there, std::string_view name) {
+    if (is_there) list += (list.empty() ? "" : ", ") + std::string(name);
+  };
+  std::string& node = options.internal ? inside : outside;
+  add(outside, options.websocket_path.has_value(), "websocket");
+  add(options.api_is_external ? outside : node, options.api.has_value(), "api");
+  add(node, options.metrics_path.has_value(), "prometheus");
+  add(node, options.health_path.has_value(), "health");
+  add(outside, options.demo != nullptr, "demo");
+  if (!outside.empty()) {
+    log::info(fmt::format("serving {} endpoints on {}", outside,
+                          address_text(options.external, ports.external)));
+  }
+  if (!inside.empty()) {
+    log::info(fmt::format("serving {} endpoints on {}", inside,
+                          address_text(*options.internal, ports.internal)));
+  }
+}
+
+// Spec security.md 4: each mode that gives away rights says so once.
+void warn_of_insecure_modes(const config::Tree& tree, const NodeOptions& options) {
+  if (tree.boolean("client.insecure")) {
+    log::warn("INSECURE client mode enabled, make sure you understand risks");
+  }
+  if (tree.boolean("client.insecure_skip_token_signature_verify")) {
+    log::warn("INSECURE: signatures of tokens are not verified, make sure you understand risks");
+  }
+  if (options.api && options.api->insecure) {
+    log::warn("INSECURE HTTP API mode enabled, make sure you understand risks");
+  }
+  if (options.origins.allows_everything()) {
+    log::warn(
+        "usage of allowed_origins * is discouraged for security reasons, consider setting "
+        "exact list of origins");
+  }
+}
+
+void reload(const config::LoadOptions& source, const NodeOptions& running, ShardThreads& threads) {
+  const config::Loaded loaded = config::load(source);
+  const Verdict verdict = judge(loaded);
+  for (const std::string& refusal : verdict.refusals) {
+    log::error("error reloading configuration", {{"error", refusal}});
+  }
+  if (!verdict.refusals.empty()) return;
+  Result<Reloaded> reloaded = reloaded_options(loaded.tree, running);
+  if (reloaded) {
+    // Tried here, so that no shard can refuse what another has taken.
+    const auto connection = auth::TokenVerifier::create(reloaded->connection_tokens);
+    const auto subscription = auth::TokenVerifier::create(reloaded->subscription_tokens);
+    if (!connection) reloaded = std::unexpected(connection.error());
+    if (!subscription) reloaded = std::unexpected(subscription.error());
+  }
+  if (!reloaded) {
+    log::error("error reloading configuration", {{"error", reloaded.error().context}});
+    return;
+  }
+  threads.on_each([reloaded = *reloaded](NodeShard& shard, runtime::Shard&) {
+    if (const Result<void> applied = shard.apply(reloaded); !applied) {
+      log::error("error reloading configuration", {{"error", applied.error().context}});
+    }
+  });
+  log::info("configuration successfully reloaded");
+}
+
+std::string_view name_of(os::Signal signal) {
+  switch (signal) {
+    case os::Signal::hangup:
+      return "hangup";
+    case os::Signal::interrupt:
+      return "interrupt";
+    case os::Signal::terminate:
+      return "terminated";
+    case os::Signal::none:
+      break;
+  }
+  return "";
+}
+
+runtime::Task<void> drain_shard(NodeShard* shard, std::shared_ptr<Countdown> left) {
+  co_await shard->drain();
+  left->arrive();
+}
+
+// True when all connections have ended in time.
+bool shut_down(ShardThreads& threads, size_t shards, std::chrono::nanoseconds timeout) {
+  const auto left = std::make_shared<Countdown>(shards);
+  threads.on_each([left](NodeShard& parts, runtime::Shard& shard) {
+    shard.tasks().spawn(drain_shard(&parts, left));
+  });
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (!left->is_done()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+}  // namespace
+
+int run_server(const config::Loaded& loaded, const config::LoadOptions& source) {
+  const config::Tree& tree = loaded.tree;
+  Result<NodeOptions> options = node_options(tree);
+  if (!options) return refuse_to_start(options.error());
+  std::vector<std::unique_ptr<os::LinuxKernel>> kernels;
+  std::vector<os::Kernel*> pointers;
+  for (size_t i = 0; i < shard_count(tree); ++i) {
+    Result<std::unique_ptr<os::LinuxKernel>> kernel = os::LinuxKernel::create();
+    if (!kernel) return refuse_to_start(kernel.error());
+    kernels.push_back(std::move(*kernel));
+    pointers.push_back(kernels.back().get());
+  }
+  const NodeOptions running = *options;
+  auto node = std::make_unique<Node>(std::move(*options), memory_engine(running.history_meta_ttl),
+                                     std::move(pointers));
+  log::info("starting Centrifugo", {{"version", running.version},
+                                    {"runtime", "gyre"},
+                                    {"pid", getpid()},
+                                    {"gomaxprocs", node->size()},
+                                    {"engine", "memory"}});
+  ShardThreads threads(*node, kernels);
+  const Result<NodeShard::Ports> ports = threads.start();
+  if (!ports) return refuse_to_start(ports.error());
+  tell_listeners(running, *ports);
+  warn_of_insecure_modes(tree, running);
+  for (;;) {
+    const os::Signal signal = os::next_signal(3600 * os::kSecond);
+    if (signal == os::Signal::none) continue;
+    log::info(fmt::format("signal received: {}", name_of(signal)));
+    if (signal != os::Signal::hangup) break;
+    reload(source, running, threads);
+  }
+  log::info("shutting down ...");
+  const bool is_clean = shut_down(threads, node->size(), tree.duration("shutdown.timeout"));
+  if (!is_clean) {
+    log::write(log::Level::fatal, "shutdown timeout reached, connections are cut");
+    // Coroutines may still hold on to what would be destroyed: the process ends without that.
+    log::install(nullptr, log::Level::none);
+    std::quick_exit(1);
+  }
+  threads.stop();
+  return 0;
+}
+
+}  // namespace gyre::app
