@@ -61,7 +61,8 @@ http::Response DemoPage::answer(const http::Request& request) const {
     refusal.add("Allow", "GET, HEAD");
     return refusal;
   }
-  std::string_view name = request.path.substr(kDemoPath.size());
+  // The page itself is at the path without a slash, its files are below.
+  std::string_view name = request.path.substr(std::min(request.path.size(), kDemoPath.size()));
   if (name.empty()) name = "index.html";
   const auto found = files_.find(name);
   if (found == files_.end()) return http::Response::not_found();

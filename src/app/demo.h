@@ -9,7 +9,7 @@
 
 namespace gyre::app {
 
-// The demo page: the files of one directory, read at the start, served below /demo/. Immutable,
+// The demo page: the files of one directory, read at the start, served at /demo and below it. Immutable,
 // shared by the shards.
 class DemoPage {
  public:
@@ -26,7 +26,7 @@ class DemoPage {
   std::map<std::string, File, std::less<>> files_;
 };
 
-// The sub-tree that the page is served at.
+// The sub-tree of the page's files; the page is served at it, with the slash and without.
 inline constexpr std::string_view kDemoPath = "/demo/";
 
 }  // namespace gyre::app

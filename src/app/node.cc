@@ -212,10 +212,11 @@ void NodeShard::add_routes() {
     api_->add_routes((options.api_is_external ? external_ : inside).routes());
   }
   if (options.demo) {
-    external_.routes().add(std::string(kDemoPath),
-                           {.handle = [page = options.demo](http::Exchange exchange) {
-                             exchange.answer(page->answer(exchange.request()));
-                           }});
+    const http::Route page{.handle = [demo = options.demo](http::Exchange exchange) {
+      exchange.answer(demo->answer(exchange.request()));
+    }};
+    external_.routes().add(std::string(kDemoPath), page);
+    external_.routes().add(std::string(kDemoPath.substr(0, kDemoPath.size() - 1)), page);
   }
   add_node_routes(inside.routes());
 }
