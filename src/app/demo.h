@@ -9,8 +9,8 @@
 
 namespace gyre::app {
 
-// The demo page: the files of one directory, read at the start, served at /demo and below it. Immutable,
-// shared by the shards.
+// The demo page: the files of one directory, read at the start, served at /demo and below it.
+// Immutable, shared by the shards.
 class DemoPage {
  public:
   // gyre.demo.directory. Files of its sub-directories are not looked at.

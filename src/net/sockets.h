@@ -80,7 +80,8 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void pause_reading(SocketHandle socket);
   void resume_reading(SocketHandle socket);
   void notify_when_flushed(SocketHandle socket);
-  // What is sent from now on waits until `release`, which puts `first` in front of it; null: nothing.
+  // What is sent from now on waits until `release`, which puts `first` in front of it; null:
+  // nothing.
   void hold(SocketHandle socket);
   void release(SocketHandle socket, FrameRef first);
   // Drops what is queued, except the rest of a message of which the peer has a part already.
