@@ -123,9 +123,23 @@ Result<std::shared_ptr<LogSink>> LogSink::open(const LogSetup& setup) {
 
 void LogSink::write(log::Level level, std::string_view message,
                     std::initializer_list<log::Field> fields) {
-  int64_t now = std::time(nullptr);
-  std::string line = is_text_ ? text_log_line(level, message, fields, now)
-                              : json_log_line(level, message, fields, now);
+  const int64_t now = std::time(nullptr);
+  RepeatLimit::Verdict verdict;
+  if (level >= log::Level::info) {  // who asks for more wants all of it
+    const std::lock_guard lock(mutex_);
+    verdict = repeats_.judge(message, now);
+  }
+  if (verdict.left_out > 0) {
+    put(level, "repeated lines were left out", {{"count", verdict.left_out}, {"repeated", message}},
+        now);
+  }
+  if (verdict.passes) put(level, message, fields, now);
+}
+
+void LogSink::put(log::Level level, std::string_view message,
+                  std::initializer_list<log::Field> fields, int64_t time) {
+  const std::string line = is_text_ ? text_log_line(level, message, fields, time)
+                                    : json_log_line(level, message, fields, time);
   writer_->logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
 }
 

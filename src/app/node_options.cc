@@ -203,6 +203,7 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.subscription_tokens = subscribe_token_options(tree);
   options.history_meta_ttl = whole_seconds(tree, "channel.history_meta_ttl");
   options.position_check_delay = not_negative(tree, "client.channel_position_check_delay");
+  options.position_max_lag = not_negative(tree, "client.channel_position_max_time_lag");
   options.has_own_descriptor_tables = tree.text("gyre.descriptor_tables") == "per_shard";
   GYRE_TRY_VOID(set_listeners(tree, options));
   GYRE_TRY_VOID(set_endpoints(tree, options));

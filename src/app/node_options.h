@@ -31,6 +31,7 @@ struct NodeOptions {
   auth::VerifierOptions subscription_tokens;
   std::chrono::seconds history_meta_ttl{0};
   os::Nanos position_check_delay = 0;  // 0: never
+  os::Nanos position_max_lag = 0;      // 0: any
 
   http::AllowedOrigins origins;
   transport::Admission::Limits admission;

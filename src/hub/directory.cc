@@ -45,6 +45,7 @@ runtime::ShardId Directory::home_of(std::string_view channel) const {
 runtime::Task<Result<Joined>> Directory::join(std::string channel, JoinWish wish,
                                               std::optional<protocol::ClientInfo> present) {
   check_shard();
+  if (present) count(metrics::Action::add_presence);
   const runtime::ShardId home = home_of(channel);
   return runtime::call(
       shard_.set()[home],
@@ -75,6 +76,7 @@ void Directory::refresh_presence(std::string channel, protocol::ClientInfo info)
 
 void Directory::withdraw(std::string channel, std::string client) {
   check_shard();
+  count(metrics::Action::remove_presence);
   const runtime::ShardId home = home_of(channel);
   runtime::Shard& shard = shard_.set()[home];
   runtime::send_errand(shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
@@ -87,16 +89,27 @@ runtime::Task<Result<engine::PublishResult>> Directory::publish(engine::PublishR
   check_shard();
   const runtime::ShardId home = home_of(request.channel);
   engine::Broker& broker = homes_[home.value].homes->broker();
-  // The shortest way where there is no way to go: no coroutine besides the broker's own.
-  if (home == shard_.id()) return broker.publish(std::move(request));
-  return runtime::call(shard_.set()[home], [&broker, request = std::move(request)]() mutable {
-    return broker.publish(std::move(request));
-  });
+  if (metrics_) metrics_->messages_sent[metrics::BrokerMessage::publication].add();
+  auto published = home == shard_.id()
+                       ? co_await broker.publish(std::move(request))
+                       : co_await runtime::call(shard_.set()[home],
+                                                [&broker, request = std::move(request)]() mutable {
+                                                  return broker.publish(std::move(request));
+                                                });
+  if (metrics_ && published && published->suppressed != engine::Suppressed::no) {
+    const bool is_repeated = published->suppressed == engine::Suppressed::by_idempotency;
+    metrics_
+        ->suppressed_publishes[is_repeated ? metrics::Suppression::idempotency
+                                           : metrics::Suppression::version]
+        .add();
+  }
+  co_return published;
 }
 
 runtime::Task<Result<engine::HistoryPage>> Directory::history(std::string channel,
                                                               engine::HistoryQuery query) {
   check_shard();
+  count(metrics::Action::history);
   const runtime::ShardId home = home_of(channel);
   engine::Broker& broker = homes_[home.value].homes->broker();
   return runtime::call(shard_.set()[home],
@@ -107,6 +120,7 @@ runtime::Task<Result<engine::HistoryPage>> Directory::history(std::string channe
 
 runtime::Task<Result<void>> Directory::remove_history(std::string channel) {
   check_shard();
+  count(metrics::Action::history_remove);
   const runtime::ShardId home = home_of(channel);
   engine::Broker& broker = homes_[home.value].homes->broker();
   return runtime::call(shard_.set()[home], [&broker, channel = std::move(channel)]() mutable {
@@ -116,6 +130,7 @@ runtime::Task<Result<void>> Directory::remove_history(std::string channel) {
 
 runtime::Task<Result<std::vector<protocol::ClientInfo>>> Directory::presence(std::string channel) {
   check_shard();
+  count(metrics::Action::presence);
   const runtime::ShardId home = home_of(channel);
   engine::PresenceStore* store = homes_[home.value].presence;
   return runtime::call(shard_.set()[home], [store, channel = std::move(channel)]() mutable {
@@ -125,6 +140,7 @@ runtime::Task<Result<std::vector<protocol::ClientInfo>>> Directory::presence(std
 
 runtime::Task<Result<engine::PresenceStats>> Directory::presence_stats(std::string channel) {
   check_shard();
+  count(metrics::Action::presence_stats);
   const runtime::ShardId home = home_of(channel);
   engine::PresenceStore* store = homes_[home.value].presence;
   return runtime::call(shard_.set()[home], [store, channel = std::move(channel)]() mutable {

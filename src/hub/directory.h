@@ -8,6 +8,7 @@
 #include "engine/broker.h"
 #include "engine/presence_store.h"
 #include "hub/home.h"
+#include "metrics/shard_metrics.h"
 #include "runtime/shard_bound.h"
 
 namespace gyre::hub {
@@ -25,8 +26,10 @@ struct HomeParts {
 class Directory : runtime::ShardBound {
  public:
   // `homes`: by shard; complete before the first use. `seed` is the same on all shards of the node.
-  Directory(runtime::Shard& shard, const std::vector<HomeParts>& homes, uint64_t seed)
-      : shard_(shard), homes_(homes), seed_(seed) {}
+  // `metrics` of this shard may be null.
+  Directory(runtime::Shard& shard, const std::vector<HomeParts>& homes, uint64_t seed,
+            metrics::ShardMetrics* metrics = nullptr)
+      : shard_(shard), homes_(homes), seed_(seed), metrics_(metrics) {}
 
   // Makes this shard a listener. `present` is added to the channel's presence first.
   runtime::Task<Result<Joined>> join(std::string channel, JoinWish wish,
@@ -53,10 +56,14 @@ class Directory : runtime::ShardBound {
 
  private:
   runtime::ShardId home_of(std::string_view channel) const;
+  void count(metrics::Action action) {
+    if (metrics_) metrics_->actions[action].add();
+  }
 
   runtime::Shard& shard_;
   const std::vector<HomeParts>& homes_;
   const uint64_t seed_;
+  metrics::ShardMetrics* const metrics_;
 };
 
 }  // namespace gyre::hub

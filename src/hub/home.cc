@@ -1,6 +1,7 @@
 #include "hub/home.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "runtime/call.h"
 
@@ -188,7 +189,7 @@ Verdict Home::judge(const protocol::Publication& publication, std::string_view e
     return Verdict::next;
   }
   if (publication.offset <= position_->offset) return Verdict::stale;
-  if (publication.offset > position_->offset + 1) lose();
+  if (publication.offset > position_->offset + 1 || homes_.is_late(publication)) lose();
   position_->offset = publication.offset;
   return Verdict::next;
 }
@@ -207,11 +208,16 @@ void Home::lose() {
 }
 
 Homes::Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs,
-             metrics::ShardMetrics* metrics)
-    : shard_(shard), broker_(broker), hubs_(hubs), metrics_(metrics) {
+             metrics::ShardMetrics* metrics, os::Nanos max_lag)
+    : shard_(shard), broker_(broker), hubs_(hubs), metrics_(metrics), max_lag_(max_lag) {
   broker_.attach(*this);
 }
 Homes::~Homes() = default;
+
+bool Homes::is_late(const protocol::Publication& publication) const {
+  return max_lag_ > 0 && publication.time_ms > 0 &&
+         (shard_.unix_milliseconds() - publication.time_ms) * os::kMillisecond > max_lag_;
+}
 
 void Homes::count_listened(int change) {
   listened_ += static_cast<size_t>(change);
@@ -274,7 +280,13 @@ void Homes::insist(const SharedName& channel, const protocol::StreamPosition& to
 void Homes::on_publication(std::string_view channel, const protocol::PublicationRef& publication,
                            std::string_view epoch) {
   check_shard();
-  if (metrics_) metrics_->messages_received[metrics::BrokerMessage::publication].add();
+  if (metrics_) {
+    metrics_->messages_received[metrics::BrokerMessage::publication].add();
+    if (publication->time_ms > 0) {
+      metrics_->pub_sub_lag.observe(std::abs(shard_.unix_milliseconds() - publication->time_ms) *
+                                    os::kMillisecond);
+    }
+  }
   if (const auto found = homes_.find(channel); found != homes_.end()) {
     found->second->arrived(publication, epoch);
   }

@@ -105,9 +105,9 @@ class Home final : runtime::Timer {
 class Homes final : public engine::BrokerEvents, runtime::ShardBound {
  public:
   // `hubs`: the LocalHub of each shard, by id; touched on their own shards only.
-  // `metrics` may be null.
+  // `metrics` may be null. `max_lag`: client.channel_position_max_time_lag; 0: any.
   Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs,
-        metrics::ShardMetrics* metrics = nullptr);
+        metrics::ShardMetrics* metrics = nullptr, os::Nanos max_lag = 0);
   ~Homes() override;
 
   runtime::Task<Result<Joined>> join(std::string channel, runtime::ShardId shard, JoinWish wish);
@@ -140,6 +140,8 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
  private:
   friend class Home;
   void count_listened(int change);
+  // Whether the publication has been on its way for so long that it counts as a loss.
+  bool is_late(const protocol::Publication& publication) const;
   void count(metrics::Action action) {
     if (metrics_) metrics_->actions[action].add();
   }
@@ -154,6 +156,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
       homes_;  // keys live in the homes
   size_t listened_ = 0;
   metrics::ShardMetrics* const metrics_;
+  const os::Nanos max_lag_;
 };
 
 }  // namespace gyre::hub

@@ -185,7 +185,6 @@ class HomeTest : public testing::Test {
   HeldBroker broker_;
   Homes homes_{shard_, broker_, hubs_};
 
- private:
   static runtime::Task<void> keep(runtime::Task<Result<Joined>> task, Answer* answer) {
     answer->emplace(co_await std::move(task));
   }
@@ -366,6 +365,27 @@ TEST_F(HomeTest, LingersAfterTheLastLeave) {
   EXPECT_EQ(broker_.unsubscribes, 1);
   EXPECT_EQ(homes_.size(), 0u);
   EXPECT_TRUE(shard_.is_idle());
+}
+
+TEST_F(HomeTest, WhatIsTooLongOnItsWayIsALoss) {
+  broker_.page.top = {5, "e"};
+  Homes late(shard_, broker_, hubs_, nullptr, 2 * os::kSecond);
+  Answer answer;
+  shard_.tasks().spawn(keep(late.join("c", shard_.id(), positioned()), &answer));
+  ASSERT_TRUE(answer && *answer);
+  receive();
+  kernel_.now += 100 * os::kSecond;
+  shard_.turn(0);
+  const auto sent_ago = [&](uint64_t offset, int64_t ms) {
+    auto publication = make_ref<protocol::Publication>("1");
+    publication->offset = offset;
+    publication->time_ms = shard_.unix_milliseconds() - ms;
+    late.on_publication("c", publication, "e");
+  };
+  sent_ago(6, 2000);
+  EXPECT_EQ(losses_.lost, 0);
+  sent_ago(7, 2001);
+  EXPECT_EQ(losses_.lost, 1);
 }
 
 // --- PositionCheck

@@ -349,7 +349,7 @@ bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
   queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
   queue.frames.clear();
   outlet.flags |= kBlocked;
-  shard_.timers().arm(queue, shard_.now() + limits_.write_timeout);
+  shard_.timers().arm(queue, write_deadline(outlet));
   return true;
 }
 
@@ -427,7 +427,7 @@ bool Sockets::flush_queue(uint32_t slot, Outlet& outlet) {
       outlet.flags |= kBlocked;
       // The deadline counts from the last progress.
       if (sent > 0 || !queue.is_armed()) {
-        shard_.timers().arm(queue, shard_.now() + limits_.write_timeout);
+        shard_.timers().arm(queue, write_deadline(outlet));
       }
       return true;
     }

@@ -56,6 +56,8 @@ class Acceptor {
 struct SocketLimits {
   uint32_t queue_bytes_max = 1 << 20;     // client.queue_max_size
   os::Nanos write_timeout = os::kSecond;  // websocket.write_timeout
+  // Of HTTP answers (spec security.md 1).
+  os::Nanos raw_write_timeout = 10 * os::kSecond;
 };
 
 // All connections of one shard: their handlers and their output. Output is queued by reference and
@@ -147,6 +149,10 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   };
 
   os::Token token(uint32_t slot) const;
+  os::Nanos write_deadline(const Outlet& outlet) const {
+    return shard_.now() +
+           (outlet.framing == Framing::raw ? limits_.raw_write_timeout : limits_.write_timeout);
+  }
   Outlet* resolve(os::Token token);
   Outlet* resolve(SocketHandle socket);
   void enqueue(uint32_t slot, Outlet& outlet, FrameRef frame);

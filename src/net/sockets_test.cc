@@ -119,6 +119,37 @@ TEST_F(SocketsTest, ASendCutAtAnyByteGoesOnWhereItStopped) {
   EXPECT_TRUE(seen_.ends.empty());
 }
 
+TEST_F(SocketsTest, AnHttpAnswerMayTakeLonger) {
+  sockets_.set_framing(socket(), Framing::raw);
+  kernel_.room = 1;
+  send("hello");
+  end_turn();
+  kernel_.now += 9 * os::kSecond;
+  shard_.turn(0);
+  EXPECT_TRUE(seen_.ends.empty());
+  kernel_.now += 2 * os::kSecond;
+  shard_.turn(0);
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::stalled});
+}
+
+TEST_F(SocketsTest, WhatIsHeldLeavesBehindTheFrameThatReleasesIt) {
+  sockets_.hold(socket());
+  send("second");
+  send("third");
+  end_turn();
+  EXPECT_EQ(sent(), "");
+  sockets_.release(socket(), Frame::make("first"));
+  end_turn();
+  EXPECT_EQ(sent(), framed("first\nsecond\nthird"));
+}
+
+TEST_F(SocketsTest, HeldOutputCountsAgainstTheBound) {
+  sockets_.hold(socket());
+  send(std::string(1001, 'x'));
+  end_turn();
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::slow});
+}
+
 TEST_F(SocketsTest, AWriteWithoutProgressStalls) {
   kernel_.room = 1;
   send("hello");
