@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/hash.h"
 #include "runtime/call.h"
 
 namespace gyre::hub {
@@ -14,7 +15,7 @@ class Home::CatchUp final : runtime::Timer {
   bool await_ready() const { return home_.position_->offset >= offset_; }
   void await_suspend(std::coroutine_handle<> coroutine) {
     coroutine_ = coroutine;
-    home_.catching_up_.push_back(this);
+    home_.reading_->catching_up.push_back(this);
     runtime::Shard& shard = home_.homes_.shard_;
     shard.timers().arm(*this, shard.now() + Homes::kCatchUpGrace);
   }
@@ -29,7 +30,7 @@ class Home::CatchUp final : runtime::Timer {
   void on_timer() override { finish(); }
   void finish() {
     cancel();
-    std::erase(home_.catching_up_, this);
+    std::erase(home_.reading_->catching_up, this);
     // Not from within the delivery that got us there.
     home_.homes_.shard_.resume_later(coroutine_);
   }
@@ -49,13 +50,13 @@ struct Home::Operation {
 };
 
 Home::Home(Homes& homes, std::string_view channel)
-    : homes_(homes), name_(make_ref<const SharedName>(channel)) {}
+    : homes_(homes), name_(SharedName::make(channel)) {}
 Home::~Home() = default;
 
 runtime::Task<Result<void>> Home::ensure_subscribed() {
   if (!is_subscribed_) {
     homes_.count(metrics::Action::broker_subscribe);
-    GYRE_CO_TRY_VOID(co_await homes_.broker_.subscribe(name_->text));
+    GYRE_CO_TRY_VOID(co_await homes_.broker_.subscribe(std::string(name_->text())));
     is_subscribed_ = true;
   }
   co_return Result<void>();
@@ -83,9 +84,11 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   meta_ttl_ = wish.meta_ttl;
   // The epoch is compared here: a wrong one is an answer, not an error.
   if (wish.since) query.since = protocol::StreamPosition{wish.since->offset, ""};
-  ++readers_;
+  if (!reading_) reading_ = std::make_unique<Reading>();
+  ++reading_->readers;
   homes_.count(wish.since ? metrics::Action::history_recover : metrics::Action::history_stream_top);
-  Result<engine::HistoryPage> page = co_await homes_.broker_.history(name_->text, query);
+  Result<engine::HistoryPage> page =
+      co_await homes_.broker_.history(std::string(name_->text()), query);
   if (page && !position_) adopt(page->top);
   bool caught_up = true;
   if (page) {
@@ -95,10 +98,9 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
       caught_up = co_await CatchUp(*this, page->top.offset);
     }
   }
-  --readers_;
   std::vector<protocol::PublicationRef> arrivals;
   if (page) arrivals = arrivals_of(page->top.epoch);
-  if (readers_ == 0) arrivals_.clear();
+  if (--reading_->readers == 0) reading_.reset();
   if (!page) co_return std::unexpected(std::move(page).error());
   if (!caught_up) lose_to(page->top);
   Joined joined{.position = *position_, .recovery = {}};
@@ -108,7 +110,7 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
 
 std::vector<protocol::PublicationRef> Home::arrivals_of(const std::string& epoch) const {
   std::vector<protocol::PublicationRef> result;
-  for (const Arrival& arrival : arrivals_) {
+  for (const Arrival& arrival : reading_->arrivals) {
     if (arrival.epoch == epoch) result.push_back(arrival.publication);
   }
   return result;
@@ -125,13 +127,14 @@ void Home::adopt(const protocol::StreamPosition& top) {
 
 void Home::listen(runtime::ShardId shard) {
   cancel();
-  if (std::ranges::find(listeners_, shard) != listeners_.end()) return;
   if (listeners_.empty()) homes_.count_listened(1);
-  listeners_.push_back(shard);
+  listeners_.insert(shard);
 }
 
 void Home::leave(runtime::ShardId shard) {
-  if (std::erase(listeners_, shard) > 0 && listeners_.empty()) homes_.count_listened(-1);
+  const bool had_listeners = !listeners_.empty();
+  listeners_.erase(shard);
+  if (had_listeners && listeners_.empty()) homes_.count_listened(-1);
   linger_if_unused();
 }
 
@@ -154,28 +157,27 @@ runtime::Task<void> Home::retire() {
   if (std::exchange(is_subscribed_, false)) {
     // A failure leaves deliveries for a channel that nobody has; they are dropped.
     homes_.count(metrics::Action::broker_unsubscribe);
-    static_cast<void>(co_await homes_.broker_.unsubscribe(name_->text));
+    static_cast<void>(co_await homes_.broker_.unsubscribe(std::string(name_->text())));
   }
   is_retiring_ = false;
   if (operations_ == 0 && listeners_.empty()) {
-    const SharedNameRef name = name_;  // the key outlives the home that it lies in
-    homes_.homes_.erase(name->text);
+    homes_.erase(*this);
   }
 }
 
 void Home::arrived(const protocol::PublicationRef& publication, std::string_view epoch) {
   const Verdict verdict = judge(*publication, epoch);
-  if (readers_ > 0 && arrivals_.size() < kArrivalsMax) {
-    arrivals_.push_back({publication, std::string(epoch)});
+  if (reading_ && reading_->arrivals.size() < kArrivalsMax) {
+    reading_->arrivals.push_back({publication, std::string(epoch)});
   }
-  for (runtime::ShardId shard : listeners_) {
+  listeners_.for_each([&](runtime::ShardId shard) {
     LocalHub* hub = homes_.hubs_[shard.value];
     runtime::send_errand(homes_.shard_.set()[shard], [hub, name = name_, publication, verdict] {
-      hub->deliver(name->text, publication, verdict);
+      hub->deliver(name->text(), publication, verdict);
     });
-  }
-  if (!catching_up_.empty()) {
-    const std::vector<CatchUp*> waiting = catching_up_;
+  });
+  if (reading_ && !reading_->catching_up.empty()) {
+    const std::vector<CatchUp*> waiting = reading_->catching_up;
     for (CatchUp* join : waiting) join->check();
   }
 }
@@ -200,19 +202,42 @@ void Home::lose_to(const protocol::StreamPosition& top) {
 }
 
 void Home::lose() {
-  for (runtime::ShardId shard : listeners_) {
+  listeners_.for_each([&](runtime::ShardId shard) {
     LocalHub* hub = homes_.hubs_[shard.value];
     runtime::send_errand(homes_.shard_.set()[shard],
-                         [hub, name = name_] { hub->lose(name->text); });
-  }
+                         [hub, name = name_] { hub->lose(name->text()); });
+  });
 }
 
 Homes::Homes(runtime::Shard& shard, engine::Broker& broker, const std::vector<LocalHub*>& hubs,
              metrics::ShardMetrics* metrics, os::Nanos max_lag)
-    : shard_(shard), broker_(broker), hubs_(hubs), metrics_(metrics), max_lag_(max_lag) {
+    : shard_(shard),
+      broker_(broker),
+      hubs_(hubs),
+      metrics_(metrics),
+      max_lag_(max_lag),
+      index_(Access{&homes_, &seed_}) {
+  shard_.kernel().random(&seed_, sizeof(seed_));
   broker_.attach(*this);
 }
 Homes::~Homes() = default;
+
+uint64_t Homes::Access::hash(uint32_t slot) const {
+  return hash_text((*homes)[slot].name()->text(), *seed);
+}
+
+Home* Homes::find(std::string_view channel) {
+  const uint32_t slot = index_.find(channel, hash_text(channel, seed_));
+  return slot == Slab<Home>::kNone ? nullptr : &homes_[slot];
+}
+
+void Homes::erase(Home& home) {
+  const std::string_view channel = home.name()->text();
+  const uint64_t hash = hash_text(channel, seed_);
+  const uint32_t slot = index_.find(channel, hash);
+  index_.erase(slot, hash);
+  homes_.erase(slot);
+}
 
 bool Homes::is_late(const protocol::Publication& publication) const {
   return max_lag_ > 0 && publication.time_ms > 0 &&
@@ -228,36 +253,36 @@ void Homes::count_listened(int change) {
 runtime::Task<Result<Joined>> Homes::join(std::string channel, runtime::ShardId shard,
                                           JoinWish wish) {
   check_shard();
-  auto found = homes_.find(channel);
-  if (found == homes_.end()) {
-    auto home = std::make_unique<Home>(*this, channel);
-    const std::string_view key = home->name()->text;
-    found = homes_.emplace(key, std::move(home)).first;
+  Home* found = find(channel);
+  if (!found) {
+    const uint32_t slot = homes_.emplace(*this, channel);
+    index_.insert(slot, hash_text(channel, seed_));
+    found = &homes_[slot];
   }
-  Home& home = *found->second;
+  Home& home = *found;
   co_return co_await home.join(shard, std::move(wish));
 }
 
 void Homes::leave(std::string_view channel, runtime::ShardId shard) {
   check_shard();
-  if (const auto found = homes_.find(channel); found != homes_.end()) found->second->leave(shard);
+  if (Home* home = find(channel)) home->leave(shard);
 }
 
-std::vector<Homes::Stand> Homes::positioned() const {
+std::vector<Homes::Stand> Homes::positioned() {
   check_shard();
   std::vector<Stand> result;
-  for (const auto& [name, home] : homes_) {
-    if (const protocol::StreamPosition* position = home->position()) {
-      result.push_back({home->name(), home->meta_ttl(), *position});
+  homes_.for_each([&](uint32_t, Home& home) {
+    if (const protocol::StreamPosition* position = home.position()) {
+      result.push_back({home.name(), home.meta_ttl(), *position});
     }
-  }
+  });
   return result;
 }
 
 bool Homes::is_behind(const Stand& stand, const protocol::StreamPosition& top) {
-  const auto found = homes_.find(stand.channel->text);
-  if (found == homes_.end()) return false;
-  Home& home = *found->second;
+  Home* found = find(stand.channel->text());
+  if (!found) return false;
+  Home& home = *found;
   const protocol::StreamPosition* position = home.position();
   // A channel that has begun anew since the question was asked is not what the answer is about.
   if (!position || position->epoch != stand.position.epoch) return false;
@@ -269,11 +294,11 @@ bool Homes::is_behind(const Stand& stand, const protocol::StreamPosition& top) {
 }
 
 void Homes::insist(const SharedName& channel, const protocol::StreamPosition& top) {
-  const auto found = homes_.find(channel.text);
-  if (found == homes_.end()) return;
-  const protocol::StreamPosition* position = found->second->position();
+  Home* home = find(channel.text());
+  if (!home) return;
+  const protocol::StreamPosition* position = home->position();
   if (position && position->epoch == top.epoch && position->offset < top.offset) {
-    found->second->lose_to(top);
+    home->lose_to(top);
   }
 }
 
@@ -287,9 +312,7 @@ void Homes::on_publication(std::string_view channel, const protocol::Publication
                                     os::kMillisecond);
     }
   }
-  if (const auto found = homes_.find(channel); found != homes_.end()) {
-    found->second->arrived(publication, epoch);
-  }
+  if (Home* home = find(channel)) home->arrived(publication, epoch);
 }
 
 }  // namespace gyre::hub

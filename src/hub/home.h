@@ -4,23 +4,18 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "base/ref.h"
+#include "base/slab.h"
+#include "base/slot_index.h"
 #include "engine/broker.h"
 #include "hub/local_hub.h"
 #include "hub/recovery.h"
+#include "hub/shard_list.h"
+#include "hub/shared_name.h"
 #include "runtime/shard_bound.h"
 
 namespace gyre::hub {
-
-// A channel's name, kept once by its home and shared with the deliveries under way.
-struct SharedName : SharedCounted {
-  explicit SharedName(std::string_view name) : text(name) {}
-  const std::string text;
-};
-using SharedNameRef = Ref<const SharedName>;
 
 // What a shard wants when its first subscriber, or a further positioned one, joins.
 struct JoinWish {
@@ -53,6 +48,7 @@ class Home final : runtime::Timer {
   void arrived(const protocol::PublicationRef& publication, std::string_view epoch);
 
   const SharedNameRef& name() const { return name_; }
+  uint32_t& link() { return link_; }
   // Null unless positioned subscribers listen.
   const protocol::StreamPosition* position() const {
     return position_ && !listeners_.empty() ? &*position_ : nullptr;
@@ -86,20 +82,26 @@ class Home final : runtime::Timer {
 
   Homes& homes_;
   SharedNameRef name_;
-  std::vector<runtime::ShardId> listeners_;
+  ShardList listeners_;
   std::optional<protocol::StreamPosition> position_;  // once a positioned join has asked for it
   std::chrono::seconds meta_ttl_{0};                  // as the last positioned join had it
   bool is_subscribed_ = false;
   bool is_retiring_ = false;
   uint32_t operations_ = 0;
-  uint32_t readers_ = 0;
+  uint32_t link_ = UINT32_MAX;  // in the index of Homes
+  // What joins that read history keep, while there are any.
   struct Arrival {
     protocol::PublicationRef publication;
     std::string epoch;
   };
-  std::vector<Arrival> arrivals_;  // while readers_ > 0
-  std::vector<CatchUp*> catching_up_;
+  struct Reading {
+    uint32_t readers = 0;
+    std::vector<Arrival> arrivals;
+    std::vector<CatchUp*> catching_up;
+  };
+  std::unique_ptr<Reading> reading_;
 };
+static_assert(sizeof(Home) <= 144, "there is one for each channel of the node");
 
 // All homes of one shard. Owned by the shard's assembly; lives as long as the shard.
 class Homes final : public engine::BrokerEvents, runtime::ShardBound {
@@ -127,7 +129,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
     std::chrono::seconds meta_ttl;
     protocol::StreamPosition position;
   };
-  std::vector<Stand> positioned() const;
+  std::vector<Stand> positioned();
   // Whether deliveries have yet to reach `top`, which the broker told when it was asked at `stand`.
   // A loss that is certain is told to the channel's subscribers at once.
   bool is_behind(const Stand& stand, const protocol::StreamPosition& top);
@@ -145,18 +147,28 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   void count(metrics::Action action) {
     if (metrics_) metrics_->actions[action].add();
   }
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  struct Access {
+    Slab<Home>* homes;
+    const uint64_t* seed;
+    uint64_t hash(uint32_t slot) const;
+    bool equals(uint32_t slot, std::string_view name) const {
+      return (*homes)[slot].name()->text() == name;
+    }
+    uint32_t& link(uint32_t slot) const { return (*homes)[slot].link(); }
   };
+  Home* find(std::string_view channel);
+  // It has no further use.
+  void erase(Home& home);
+
   runtime::Shard& shard_;
   engine::Broker& broker_;
   const std::vector<LocalHub*>& hubs_;
-  std::unordered_map<std::string_view, std::unique_ptr<Home>, Hash, std::equal_to<>>
-      homes_;  // keys live in the homes
   size_t listened_ = 0;
   metrics::ShardMetrics* const metrics_;
   const os::Nanos max_lag_;
+  uint64_t seed_ = 0;
+  Slab<Home> homes_;
+  SlotIndex<Access> index_;
 };
 
 }  // namespace gyre::hub

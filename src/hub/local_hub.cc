@@ -74,7 +74,7 @@ void LocalHub::take_out(ChannelSlot channel, uint32_t index) {
 void LocalHub::drop_if_unused(ChannelSlot channel) {
   Channel& state = channels_[channel.value];
   if (state.joins > 0 || !state.receivers.empty()) return;
-  events_.on_unused(state.name);
+  events_.on_unused(state.name->text());
   index_.erase(channel.value, state.hash);
   channels_.erase(channel.value);
 }

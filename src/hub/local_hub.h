@@ -8,6 +8,7 @@
 #include "base/slab.h"
 #include "base/slot_index.h"
 #include "hub/frame_variant.h"
+#include "hub/shared_name.h"
 #include "metrics/shard_metrics.h"
 #include "net/sockets.h"
 #include "protocol/publication.h"
@@ -70,15 +71,14 @@ class LocalHub : runtime::ShardBound {
   void remove(ChannelSlot channel, uint32_t index);
 
   ChannelSlot find(std::string_view channel) const;
-  std::string_view name(ChannelSlot channel) const { return channels_[channel.value].name; }
+  std::string_view name(ChannelSlot channel) const { return channels_[channel.value].name->text(); }
   size_t receivers(ChannelSlot channel) const { return channels_[channel.value].receivers.size(); }
   size_t channels() const { return channels_.size(); }
   // visit(name, receivers) for each channel, in no order.
   template <class Visit>
   void for_each(Visit visit) {
-    channels_.for_each([&](uint32_t, Channel& channel) {
-      visit(std::string_view(channel.name), channel.receivers.size());
-    });
+    channels_.for_each(
+        [&](uint32_t, Channel& channel) { visit(channel.name->text(), channel.receivers.size()); });
   }
   size_t subscriptions() const { return subscriptions_; }
 
@@ -91,19 +91,19 @@ class LocalHub : runtime::ShardBound {
  private:
   struct Channel {
     Channel(std::string_view channel_name, uint64_t name_hash)
-        : name(channel_name), hash(name_hash) {}
-    std::string name;
+        : name(SharedName::make(channel_name)), hash(name_hash) {}
+    SharedNameRef name;
     uint64_t hash;
     std::vector<Receiver> receivers;
     uint32_t joins = 0;
     uint32_t link = UINT32_MAX;
   };
-  static_assert(sizeof(Channel) <= 80, "a million own channels keep one each");
+  static_assert(sizeof(Channel) <= 48, "a million own channels keep one each");
   struct Access {
     Slab<Channel>* channels;
     uint64_t hash(uint32_t slot) const { return (*channels)[slot].hash; }
     bool equals(uint32_t slot, std::string_view name) const {
-      return (*channels)[slot].name == name;
+      return (*channels)[slot].name->text() == name;
     }
     uint32_t& link(uint32_t slot) const { return (*channels)[slot].link; }
   };

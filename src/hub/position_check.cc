@@ -24,7 +24,7 @@ runtime::Task<void> PositionCheck::check() {
     const size_t end = std::min(begin + kBatch, stands.size());
     std::vector<engine::Broker::TopQuery> queries;
     for (size_t i = begin; i < end; ++i) {
-      queries.push_back({stands[i].channel->text, stands[i].meta_ttl});
+      queries.push_back({std::string(stands[i].channel->text()), stands[i].meta_ttl});
     }
     const auto tops = co_await homes_.broker().tops(std::move(queries));
     if (!tops) {
