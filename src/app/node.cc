@@ -239,11 +239,14 @@ void NodeShard::add_node_routes(http::Router<http::Route>& router) {
 Result<NodeShard::Ports> NodeShard::listen(const Ports& ports) {
   const NodeOptions& options = node_.options_;
   Ports result;
+  const bool is_first = ports.external == 0;
   os::ListenOptions external = options.external;
-  if (ports.external != 0) external.port = ports.external;
+  external.must_be_free = is_first;
+  if (!is_first) external.port = ports.external;
   GYRE_TRY(result.external, sockets_.listen(external, external_));
   if (options.internal) {
     os::ListenOptions internal = *options.internal;
+    internal.must_be_free = is_first;
     if (ports.internal != 0) internal.port = ports.internal;
     GYRE_TRY(result.internal, sockets_.listen(internal, internal_));
   }

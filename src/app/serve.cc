@@ -64,9 +64,8 @@ int start(const config::Loaded& loaded, const config::LoadOptions& source) {
   config::LoadOptions again = source;
   again.reads_dotenv = false;
   again.environment = loaded.environment;
-  int code = run_server(loaded, again);
-  std::error_code ignored;
-  if (!pid_file.empty()) std::filesystem::remove(pid_file, ignored);
+  const int code = run_server(loaded, again);
+  remove_pid_file(tree);
   return code;
 }
 
@@ -90,6 +89,12 @@ Verdict judge(const config::Loaded& loaded) {
       verdict.refusals.push_back(finding.text());
   }
   return verdict;
+}
+
+void remove_pid_file(const config::Tree& tree) {
+  std::error_code ignored;
+  const std::string& path = tree.text("pid_file");
+  if (!path.empty()) std::filesystem::remove(path, ignored);
 }
 
 int serve(const config::LoadOptions& source) {

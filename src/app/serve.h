@@ -17,4 +17,7 @@ struct Verdict {
 };
 Verdict judge(const config::Loaded& loaded);
 
+// Also for a process that has to end without returning from what it was doing.
+void remove_pid_file(const config::Tree& tree);
+
 }  // namespace gyre::app

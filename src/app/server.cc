@@ -288,6 +288,7 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
   if (!is_clean) {
     log::write(log::Level::fatal, "shutdown timeout reached, connections are cut");
     // Coroutines may still hold on to what would be destroyed: the process ends without that.
+    remove_pid_file(tree);
     log::install(nullptr, log::Level::none);
     std::quick_exit(1);
   }

@@ -36,6 +36,8 @@ struct ListenOptions {
   std::string address;  // numeric; empty means all interfaces
   uint16_t port = 0;    // 0 lets the system choose
   int backlog = 4096;
+  // For the first of the shards that share a port: fails where anybody listens already.
+  bool must_be_free = false;
 };
 
 // What a kernel reports while it dispatches. Implemented by net::Sockets.

@@ -127,14 +127,18 @@ Result<Descriptor> LinuxKernel::listen(const ListenOptions& options, Token token
       ::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0) return std::unexpected(last_error(Errc::unavailable, "socket"));
   set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1);
-  set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+  // A socket that does not share when it is bound is refused where others listen, sharing or not.
+  const auto share = [socket] { set_option(socket, SOL_SOCKET, SO_REUSEPORT, 1); };
+  if (!options.must_be_free) share();
   if (address.storage.ss_family == AF_INET6) set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   // Connections inherit these, which saves their system calls.
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentLow);
   const std::string what = fmt::format("listening on {}:{}", options.address, options.port);
-  if (bind(socket, reinterpret_cast<const sockaddr*>(&address.storage), address.size) != 0 ||
-      ::listen(socket, options.backlog) != 0) {
+  const bool is_bound =
+      bind(socket, reinterpret_cast<const sockaddr*>(&address.storage), address.size) == 0;
+  if (is_bound && options.must_be_free) share();
+  if (!is_bound || ::listen(socket, options.backlog) != 0) {
     Error error = last_error(Errc::unavailable, what);
     ::close(socket);
     return std::unexpected(std::move(error));

@@ -3,11 +3,12 @@
 
     tests/conformance/run.py replay    the replay judged against itself; needs no server
     tests/conformance/run.py golden    the recordings against the server (GYRE_BINARY, or build/release/gyre)
+    tests/conformance/run.py serving   start, refusal, reload and end of the server
     tests/conformance/run.py sdk       the official SDKs and the demo page against the server
 
-A third argument picks tests by a part of their name. The standard library is all that the first two need; the third
-gets its packages from PyPI and npm once, into build/environments. Of the first two, what does not build on another test
-runs beside it.
+A third argument picks tests by a part of their name. The standard library is all that is needed, but for the
+last, which gets its packages from PyPI and npm once, into build/environments. What does not build on another test runs
+beside it.
 """
 
 import concurrent.futures
@@ -24,6 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUITES = {
     "replay": ["test_replay", "test_server_replay"],
     "golden": ["test_client_recordings", "test_server_recordings"],
+    "serving": ["test_serving"],
 }
 WORKERS = 6  # more than cores, for the long ones only wait for a clock
 UNITS = []
@@ -114,7 +116,7 @@ def main() -> int:
     if len(sys.argv) < 2 or sys.argv[1] not in SUITES:
         print(__doc__, file=sys.stderr)
         return 2
-    sys.path[:0] = [str(HERE / "lib"), str(HERE / "golden")]
+    sys.path[:0] = [str(HERE / "lib"), str(HERE / "golden"), str(HERE / "serving")]
     loader = unittest.TestLoader()
     if len(sys.argv) > 2:
         loader.testNamePatterns = [f"*{sys.argv[2]}*"]

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BINARY = pathlib.Path(os.environ.get("GYRE_BINARY", ROOT / "build" / "release" / "gyre"))
 START_SECONDS = 20
 STOP_SECONDS = 20
+# A report also makes the exit code one of failure, if the process comes to its ordinary end.
+SANITIZER_REPORT = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|: runtime error: ")
 POLL_SECONDS = 0.01
 
 
@@ -39,14 +42,30 @@ def merged(base: dict, over: dict) -> dict:
     return result
 
 
-class Server:
-    """One server process. `port` stays the same over a restart."""
+def launch(config: dict, folder: pathlib.Path, log, environment: dict | None = None) -> subprocess.Popen:
+    """The program with this configuration, in this folder. `log` gets what it prints."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(config, ensure_ascii=False))
+    return subprocess.Popen(
+        [str(BINARY), "-c", str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k != "GYRE_BINARY"} | (environment or {}),
+    )
 
-    def __init__(self, config: dict, environment: dict | None = None):
+
+class Server:
+    """One server process. `port` stays the same over a restart; /health is asked for at `health_port`, if not there."""
+
+    def __init__(self, config: dict, environment: dict | None = None, health_port: int | None = None):
         self.reservation = reserved_port()
         self.port = self.reservation.getsockname()[1]
         self.folder = tempfile.TemporaryDirectory(prefix="gyre-")
         self.log_path = pathlib.Path(self.folder.name, "log")
+        self.config_path = pathlib.Path(self.folder.name, "config.json")
+        self.health_port = health_port or self.port
         self.environment = environment or {}
         listen = {"http_server": {"address": "127.0.0.1", "port": self.port}}
         defaults = {"health": {"enabled": True}, "log": {"level": "debug"}}
@@ -76,19 +95,16 @@ class Server:
     def log(self) -> str:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
+    def change(self, config: dict) -> None:
+        """Another configuration: for the next start, or for a running server to reload."""
+        self.config = merged(self.config, config)
+        self.config_path.write_text(json.dumps(self.config, ensure_ascii=False))
+
     def start(self) -> None:
-        path = pathlib.Path(self.folder.name, "config.json")
-        path.write_text(json.dumps(self.config, ensure_ascii=False))
         self.started = time.monotonic()
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(BINARY), "-c", str(path)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder.name,
-                env={k: v for k, v in os.environ.items() if k != "GYRE_BINARY"} | self.environment,
-            )
+            folder = pathlib.Path(self.folder.name)
+            self.process = launch(self.config, folder, log, self.environment)
         deadline = time.monotonic() + START_SECONDS
         while not self._healthy():
             if self.process.poll() is not None:
@@ -100,7 +116,7 @@ class Server:
             time.sleep(POLL_SECONDS)
 
     def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=2)
         try:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200
@@ -131,7 +147,7 @@ class Server:
 
     def _stop_cleanly(self) -> None:
         code = self.stop()
-        if code != 0:
+        if code != 0 or SANITIZER_REPORT.search(self.log()):
             raise AssertionError(f"the server's exit code was {code}:\n{self.log()}")
 
     def close(self) -> None:
