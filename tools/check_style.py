@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Checks what the compiler and clang-format do not: forbidden calls outside src/os, markers of unfinished work, lines
-over 120 columns, headers without `#pragma once`, coroutines that take bare views. Prints each finding as file:line."""
+over 120 columns, headers without `#pragma once`, sources that do not include their own header first, coroutines that
+take bare views. Prints each finding as file:line."""
 import pathlib
 import re
 import sys
@@ -28,6 +29,11 @@ def findings(file):
     folder = place.parts[1] if place.parts[0] == "src" else ""
     if file.suffix == ".h" and "#pragma once" not in text:
         yield f"{place}:1: no #pragma once"
+    if file.suffix == ".cc" and place.parts[0] == "src" and file.with_suffix(".h").exists():
+        own = f'#include "{place.relative_to("src").with_suffix(".h")}"'
+        first = next((line for line in text.splitlines() if line.startswith("#include")), "")
+        if first != own:  # so that each header is seen to compile alone
+            yield f"{place}:1: {own} is not the first include"
     for number, line in enumerate(text.splitlines(), 1):
         if len(line) > COLUMNS_MAX and not is_test:  # tests hold recorded bytes
             yield f"{place}:{number}: {len(line)} columns"

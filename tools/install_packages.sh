@@ -2,7 +2,8 @@
 # install_packages.sh LIST…: installs the Debian packages that the lists name and that are missing. Asks nothing.
 set -euo pipefail
 missing=()
-for package in $(cat "$@"); do
+read -r -d '' -a packages < <(cat "$@") || true # the end of the input ends the only "line"
+for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
   [ "$status" = installed ] || missing+=("$package")
 done

@@ -10,14 +10,30 @@ import dataclasses
 import os
 import pathlib
 import re
+import resource
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STEP_SECONDS_MAX = 900
-# Suites of tests/conformance that run against build/release/gyre.
-SERVED_SUITES = ("golden", "sdk")
+BUILD_SECONDS_MAX = 2400
+# The suites of tests/conformance that run against the program of a build. Of a suite of many parts, one can be named.
+SERVED_SUITES = {
+    "release": [("golden",), ("serving",), ("sdk",)],
+    "asan": [("golden",), ("serving",), ("sdk", "test_python")],
+    "tsan": [("golden",), ("serving",)],
+}
+SANITIZERS = {
+    "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+running = set()  # process groups, which a keyboard's interrupt does not reach
 
 
 @dataclasses.dataclass
@@ -29,15 +45,26 @@ class Outcome:
     output: str = ""
 
 
-def run(command, environment=None):
-    """The exit code and the output of a command; a command that hangs is a failure."""
-    try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=STEP_SECONDS_MAX)
-    except subprocess.TimeoutExpired as late:
-        text = late.stdout or b""
-        return 124, (text.decode(errors="replace") if isinstance(text, bytes) else text) + "\ntimed out"
-    return done.returncode, done.stdout
+def run(command, environment=None, seconds_max=STEP_SECONDS_MAX):
+    """The exit code and the output of a command. One that takes too long is killed, with all that it has started."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True)
+        running.add(process.pid)
+        try:
+            code = process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+            output.write(b"\ntimed out")
+        running.remove(process.pid)
+        output.seek(0)
+        return code, output.read().decode(errors="replace")
+
+
+def kill_all():
+    for group in list(running):
+        os.killpg(group, signal.SIGKILL)
 
 
 def count_gtest(code, output):
@@ -53,16 +80,15 @@ def build(preset, targets):
     started = time.monotonic()
     code, output = run(["cmake", "--preset", preset])
     if code == 0:
-        code, output = run(["cmake", "--build", "--preset", preset, "--target", *targets])
+        command = ["cmake", "--build", "--preset", preset, "--target", *targets]
+        code, output = run(command, seconds_max=BUILD_SECONDS_MAX)
     failed = int(code != 0)
     return Outcome(f"build {preset}", 1 - failed, failed, time.monotonic() - started, output)
 
 
 def test_program(preset, program):
     started = time.monotonic()
-    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:strict_string_checks=1",
-                       UBSAN_OPTIONS="print_stacktrace=1", TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1")
-    code, output = run([str(program)], environment)
+    code, output = run([str(program)], dict(os.environ, **SANITIZERS))
     passed, failed = count_gtest(code, output)
     return Outcome(f"{preset} {program.name}", passed, failed, time.monotonic() - started, output)
 
@@ -79,33 +105,46 @@ def source_check(script, *arguments):
     started = time.monotonic()
     code, output = run([sys.executable, str(ROOT / "tools" / script), *arguments])
     failed = int(code != 0)
-    return Outcome(script, 1 - failed, failed, time.monotonic() - started, output)
+    return Outcome(" ".join([script, *arguments]), 1 - failed, failed, time.monotonic() - started, output)
 
 
-def conformance(suite):
+def conformance(preset, *suite):
+    """A suite of tests/conformance, against the program of a build."""
     started = time.monotonic()
-    code, output = run([sys.executable, str(ROOT / "tests" / "conformance" / "run.py"), suite])
+    environment = dict(os.environ, GYRE_BINARY=str(ROOT / "build" / preset / "gyre"), **SANITIZERS)
+    code, output = run([sys.executable, str(ROOT / "tests" / "conformance" / "run.py"), *suite], environment)
     counts = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
     passed, failed = (int(n) for n in counts.groups()) if counts else (0, 1)
     if code != 0:
         failed = max(failed, 1)
-    return Outcome(f"conformance {suite}", passed, failed, time.monotonic() - started, output)
+    return Outcome(f"{preset} conformance {' '.join(suite)}", passed, failed, time.monotonic() - started, output)
 
 
 def in_parallel(jobs):
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         futures = [pool.submit(*job) for job in jobs]
-        for future in concurrent.futures.as_completed(futures):
-            yield future.result()
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            kill_all()
+            raise
 
 
 def steps(presets):
     """All outcomes, builds one after the other (each uses every core), programs side by side."""
     yield source_check("check_layers.py")
     yield source_check("check_style.py")
-    yield conformance("replay")
+    for part in ("format", "shell", "python"):
+        yield source_check("lint.py", part)
+    yield conformance("release", "replay")
     for preset in presets:
-        targets = ["tests", "replays"] + (["gyre"] if preset == "release" else [])
+        targets = ["tests", "replays"]
+        if preset in SERVED_SUITES:
+            targets += ["gyre"]
+        if preset == "dev":
+            targets += ["all_verify_interface_header_sets"]
         built = build(preset, targets)
         yield built
         if built.failed:
@@ -115,8 +154,7 @@ def steps(presets):
         jobs = [(test_program, preset, pathlib.Path(name)) for name in names]
         if preset in ("asan", "dev"):
             jobs += [(replay, preset, program) for program in sorted(folder.glob("fuzz/*_replay"))]
-        if preset == "release":
-            jobs += [(conformance, suite) for suite in SERVED_SUITES]
+        jobs += [(conformance, preset, *suite) for suite in SERVED_SUITES.get(preset, [])]
         yield from in_parallel(jobs)
 
 
@@ -125,6 +163,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="the ordinary debug build only")
     presets = ["dev"] if parser.parse_args().quick else ["release", "dev", "asan", "tsan"]
 
+    started = time.monotonic()
     outcomes = []
     for outcome in steps(presets):
         outcomes.append(outcome)
@@ -134,9 +173,14 @@ def main():
             print(outcome.output[-20_000:], flush=True)
     passed = sum(outcome.passed for outcome in outcomes)
     failed = sum(outcome.failed for outcome in outcomes)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{time.monotonic() - started:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of CPU time")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        kill_all()
