@@ -1,5 +1,5 @@
 # The habits; run.sh and test.sh are the two commands that need nothing installed.
-.PHONY: build check test golden sdk demo run bench bench-full bench-programs fuzz format clean test-fresh
+.PHONY: build check test golden serving sdk demo run bench bench-full bench-programs fuzz format tidy clean test-fresh
 
 build:  ## the optimised binary, build/release/gyre
 	tools/install_packages.sh packages.txt
@@ -14,6 +14,9 @@ test:  ## everything that CI runs
 
 golden: build  ## replay the recordings against the server
 	python3 tests/conformance/run.py golden
+
+serving: build  ## start, refusal, reload and end of the server
+	python3 tests/conformance/run.py serving
 
 sdk: build  ## the official SDKs and the demo page against the server
 	tools/install_packages.sh packages-test.txt
@@ -44,6 +47,12 @@ test-fresh:  ## both README commands in an empty Debian 12 root
 
 format:
 	git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+
+tidy:  ## clang-tidy over everything; ./test.sh does it for what the latest commits touched
+	tools/install_packages.sh packages.txt packages-test.txt
+	cmake --preset dev >/dev/null
+	cmake --build --preset dev --target gyre_client_proto
+	tools/lint.py tidy
 
 clean:
 	rm -rf build

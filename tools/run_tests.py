@@ -20,6 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STEP_SECONDS_MAX = 900
 BUILD_SECONDS_MAX = 2400
+TIDY_SECONDS = 180  # for what the latest commits touched; `make tidy` looks at everything
 # The suites of tests/conformance that run against the program of a build. Of a suite of many parts, one can be named.
 SERVED_SUITES = {
     "release": [("golden",), ("serving",), ("sdk",)],
@@ -156,6 +157,8 @@ def steps(presets):
             jobs += [(replay, preset, program) for program in sorted(folder.glob("fuzz/*_replay"))]
         jobs += [(conformance, preset, *suite) for suite in SERVED_SUITES.get(preset, [])]
         yield from in_parallel(jobs)
+        if preset == "dev":
+            yield source_check("lint.py", "tidy", "--recent", str(TIDY_SECONDS))
 
 
 def main():

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <string>
+#include <string_view>
 #include <utility>
 
 #include "api/api_error.h"
@@ -10,7 +10,7 @@
 namespace gyre::api {
 
 // A value of a request and its binary form, which wins when it is there.
-inline Answer<Raw> take_payload(Raw plain, std::string b64) {
+inline Answer<Raw> take_payload(Raw plain, std::string_view b64) {
   if (b64.empty()) return plain;
   auto bytes = base64::decode(b64);
   if (!bytes) return refuse(errors::kBadRequest);

@@ -38,7 +38,7 @@ struct Service::Content {
 
 template <class Request>
 Answer<Service::Content> Service::take_content(Request& request) {
-  GYRE_TRY(Raw data, take_payload(std::move(request.data), std::move(request.b64data)));
+  GYRE_TRY(Raw data, take_payload(std::move(request.data), request.b64data));
   return Content{.data = std::move(data),
                  .tags = std::move(request.tags),
                  .idempotency_key = std::move(request.idempotency_key),

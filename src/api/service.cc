@@ -190,8 +190,8 @@ runtime::Task<void> Service::batch_command(Command* command, Watch watch, size_t
 runtime::Task<Answer<EmptyResult>> Service::subscribe(SubscribeRequest request) {
   check_shard();
   GYRE_CO_TRY([[maybe_unused]] auto options, options_of(request.channel));
-  GYRE_CO_TRY(Raw info, take_payload(std::move(request.info), std::move(request.b64info)));
-  GYRE_CO_TRY(Raw data, take_payload(std::move(request.data), std::move(request.b64data)));
+  GYRE_CO_TRY(Raw info, take_payload(std::move(request.info), request.b64info));
+  GYRE_CO_TRY(Raw data, take_payload(std::move(request.data), request.b64data));
   client::SubscribeOrder order{
       .channel = std::move(request.channel),
       .info = std::move(info.bytes),
@@ -320,7 +320,7 @@ runtime::Task<Answer<EmptyResult>> Service::refuse_type(std::string channel, boo
 }
 
 runtime::Task<Answer<EmptyResult>> Service::map_publish(MapPublishRequest request) {
-  const bool is_complete = !request.key.empty() && take_payload({}, std::move(request.b64data));
+  const bool is_complete = !request.key.empty() && take_payload({}, request.b64data);
   return refuse_type(std::move(request.channel), is_complete);
 }
 

@@ -66,7 +66,7 @@ class ShardThreads {
 
   // Calls `work(NodeShard&)` on each shard, in its turn.
   template <class Work>
-  void on_each(Work work) {
+  void on_each(const Work& work) {
     for (size_t i = 0; i < node_.size(); ++i) {
       runtime::send_errand(node_.shard(i), [this, i, work] { work(*parts_[i], node_.shard(i)); });
     }

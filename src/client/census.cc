@@ -5,7 +5,7 @@
 
 namespace gyre::client {
 
-runtime::Task<bool> Census::admit(std::string user, uint32_t limit) {
+runtime::Task<bool> Census::admit(const std::string& user, uint32_t limit) {
   check_shard();
   const uint64_t hash = hash_text(user, seed_);
   Census& census = of(hash);

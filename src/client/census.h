@@ -24,7 +24,7 @@ class Census : runtime::ShardBound {
       : shard_(shard), all_(all), seed_(seed), metrics_(metrics) {}
 
   // Counts one more connection, unless the user has `limit` already.
-  runtime::Task<bool> admit(std::string user, uint32_t limit);
+  runtime::Task<bool> admit(const std::string& user, uint32_t limit);
   void add(std::string_view user);
   void remove(std::string_view user);
 

@@ -79,7 +79,7 @@ os::Nanos Session::spread(os::Nanos interval) const {
   uint32_t random;
   services_.shard.kernel().random(&random, sizeof(random));
   return interval / 2 +
-         static_cast<os::Nanos>(static_cast<double>(interval / 2) * random / 4294967296.0);
+         static_cast<os::Nanos>(static_cast<double>(interval) / 2 * random / 4294967296.0);
 }
 
 void Session::start_duties() {

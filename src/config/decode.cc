@@ -313,7 +313,7 @@ class Decoder {
     scope_->at(key) = {std::move(elements), origin(document.mark)};
   }
 
-  void unknown(std::string name, Mark mark, const Key& section, std::string_view shown) {
+  void unknown(const std::string& name, Mark mark, const Key& section, std::string_view shown) {
     const KeyTable& table = KeyTable::instance();
     std::string path = join_path(shown, name);
     std::vector<std::string_view> names;

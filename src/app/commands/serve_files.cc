@@ -66,7 +66,7 @@ HttpAnswer list_folder(const fs::path& folder) {
 // The file that a request names. Links are resolved before it is judged whether it lies below
 // `root`.
 HttpAnswer answer_file(const fs::path& root, std::string_view target) {
-  const HttpAnswer not_found{404, "text/plain; charset=utf-8", "404 page not found\n"};
+  HttpAnswer not_found{404, "text/plain; charset=utf-8", "404 page not found\n"};
   std::string name = decode_percent(target.substr(0, target.find('?')));
   if (!name.starts_with('/') || name.contains('\0')) return not_found;
   std::error_code error;
