@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <ctime>
+#include <thread>
 #include <vector>
 
 namespace gyre::app {
@@ -30,6 +32,7 @@ constexpr std::array<LevelName, 7> kLevels{{
     {"none", "", ""},
 }};
 constexpr size_t kQueuedLines = 8192;
+constexpr std::chrono::seconds kFlushTime{1};
 
 const LevelName* find_level(std::string text) {
   std::ranges::transform(text, text.begin(), [](char c) {
@@ -83,10 +86,10 @@ bool LogSetup::is_known_level() const {
   return find_level(level) != nullptr;
 }
 
-// The thread pool goes last: destroying it waits for the queue.
+// The thread pool goes first: destroying it waits for its queue, whose lines hold on to the logger.
 struct LogSink::Writer {
-  std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
+  std::shared_ptr<spdlog::details::thread_pool> pool;
 };
 
 LogSink::LogSink(std::unique_ptr<Writer> writer, bool is_text)
@@ -118,6 +121,16 @@ Result<std::shared_ptr<LogSink>> LogSink::open(const LogSetup& setup) {
     return std::shared_ptr<LogSink>(new LogSink(std::move(writer), is_text));
   } catch (const std::exception& error) {
     return fail(Errc::unavailable, fmt::format("log file: {}", error.what()));
+  }
+}
+
+// The request to flush is queued behind the lines: once the queue is empty they are written. Others
+// may go on logging, so there is an end to it.
+void LogSink::flush() {
+  writer_->logger->flush();
+  const auto deadline = std::chrono::steady_clock::now() + kFlushTime;
+  while (writer_->pool->queue_size() > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 

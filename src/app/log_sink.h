@@ -28,6 +28,7 @@ class LogSink : public log::Sink {
   ~LogSink() override;
   void write(log::Level level, std::string_view message,
              std::initializer_list<log::Field> fields) override;
+  void flush() override;
 
  private:
   struct Writer;

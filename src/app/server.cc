@@ -289,7 +289,7 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
     log::write(log::Level::fatal, "shutdown timeout reached, connections are cut");
     // Coroutines may still hold on to what would be destroyed: the process ends without that.
     remove_pid_file(tree);
-    log::install(nullptr, log::Level::none);
+    log::flush();
     std::quick_exit(1);
   }
   threads.stop();

@@ -22,4 +22,8 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
   if (sink) sink->write(level, message, fields);
 }
 
+void flush() {
+  if (sink) sink->flush();
+}
+
 }  // namespace gyre::log

@@ -36,6 +36,8 @@ class Sink {
   virtual ~Sink() = default;
   virtual void write(Level level, std::string_view message,
                      std::initializer_list<Field> fields) = 0;
+  // Returns when what has been written so far has left the process.
+  virtual void flush() {}
 };
 
 void install(std::shared_ptr<Sink> sink, Level threshold);
@@ -45,6 +47,8 @@ inline bool enabled(Level level) {
 }
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
+// Before the process ends without returning from main.
+void flush();
 inline void debug(std::string_view message, std::initializer_list<Field> fields = {}) {
   if (enabled(Level::debug)) write(Level::debug, message, fields);
 }

@@ -26,7 +26,7 @@ bool Exchange::is_open() const {
   return link_ && link_->conversation;
 }
 
-void Exchange::answer(Response response) {
+void Exchange::answer(const Response& response) {
   if (Ref<Link> link = std::exchange(link_, nullptr); link && link->conversation) {
     link->conversation->answer(response, request_);
   }

@@ -39,7 +39,7 @@ class Exchange {
   // Whether the client is still there to get an answer.
   bool is_open() const;
 
-  void answer(Response response);
+  void answer(const Response& response);
   // Sends the response's head alone (what frames the rest is among its fields) and gives the
   // connection away.
   void take_over(const Response& head, std::unique_ptr<Takeover> takeover);

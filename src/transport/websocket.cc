@@ -81,7 +81,7 @@ void WebSocketEndpoint::upgrade(http::Exchange exchange) {
     } else if (origins_.allows(request)) {
       http::add_cors(*refusal, request);
     }
-    return exchange.answer(std::move(*refusal));
+    return exchange.answer(*refusal);
   }
   const websocket::Wishes wishes = websocket::read_wishes(request);
   std::string user;
