@@ -1,5 +1,5 @@
 # The habits; run.sh and test.sh are the two commands that need nothing installed.
-.PHONY: build check test golden serving sdk demo run bench bench-full bench-programs fuzz format tidy clean test-fresh
+.PHONY: build check test golden serving sdk demo run bench bench-full bench-million bench-programs fuzz format tidy clean test-fresh
 
 build:  ## the optimised binary, build/release/gyre
 	tools/install_packages.sh packages.txt
@@ -37,6 +37,9 @@ bench: bench-programs  ## some minutes: figures beside the floor, one table; doc
 
 bench-full: bench-programs  ## all rows
 	python3 bench/run.py --full
+
+bench-million: bench-programs  ## 1,000,000 connections, both ends on this machine; needs some 12 GiB
+	python3 bench/run.py memory-million
 
 fuzz:  ## the libFuzzer programs, build/fuzz/fuzz/NAME_fuzz
 	cmake --preset fuzz >/dev/null

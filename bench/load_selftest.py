@@ -58,7 +58,7 @@ class Json:
     def commands(self, payload):
         for line in payload.split(b"\n"):
             command = json.loads(line)
-            name = next((key for key in ("connect", "subscribe") if key in command), None)
+            name = next((key for key in ("connect", "subscribe", "publish") if key in command), None)
             request = command.get(name, {})
             yield name, command.get("id", 0), request.get("channel", "").encode(), request.get("offset")
 
@@ -70,6 +70,9 @@ class Json:
         text = json.dumps({"id": number, "subscribe": result}, separators=(",", ":")).encode()
         missed = b",".join(b'{"data":%s}' % data for data in publications)
         return text[:-2] + b',"publications":[' + missed + b"]}}"
+
+    def published(self, number):
+        return b'{"id":%d,"publish":{}}' % number
 
     def connected(self, number):
         return b'{"id":%d,"connect":{"client":"c","version":"1 OSS"}}' % number
@@ -88,7 +91,7 @@ class Protobuf:
             size, at = read_varint(payload, at)
             command = parse_fields(payload[at:at + size])
             at += size
-            name = "connect" if 4 in command else "subscribe" if 5 in command else None
+            name = "connect" if 4 in command else "subscribe" if 5 in command else "publish" if 7 in command else None
             request = parse_fields(command.get(5, b""))
             offset = request.get(7, 0) if 3 in request else None
             yield name, command.get(1, 0), request.get(1, b""), offset
@@ -99,6 +102,9 @@ class Protobuf:
     def subscribed(self, number, publications, position):
         missed = b"".join(field(7, field(4, data)) for data in publications)
         return field(1, number) + field(6, missed + field(9, position))
+
+    def published(self, number):
+        return field(1, number) + field(8, b"")
 
     def connected(self, number):
         return field(1, number) + field(5, field(1, b"c"))
@@ -156,6 +162,9 @@ class Server:
                     if self.fault == "forget" and missed:
                         missed = missed[1:]
                     replies.append(protocol.subscribed(number, missed, len(log)))
+                elif name == "publish":
+                    self.count += 1
+                    self.send(writer, protocol, [protocol.published(number - (self.fault == "confuse"))])
                 else:
                     self.pongs += 1
             if replies:
@@ -254,6 +263,15 @@ async def main(load):
         assert report["missing"] == 0 and report["publications_per_s"] > 100, report
         assert server.count >= report["publications_per_s"] * SECONDS, (server.count, report)
     print("api: single, batch, broadcast")
+
+    for protocol in ("json", "protobuf"):
+        server = Server()
+        report = await run(load, server, "publish", "--connections", "5", "--protocol", protocol)
+        assert report["missing"] == 0 and report["publications_per_s"] > 100, report
+        assert server.count >= report["publications_per_s"] * SECONDS, (server.count, report)
+    errors = await run(load, Server("confuse"), "publish", "--connections", "5", fails=True)
+    assert "awaits the answer to" in errors, errors
+    print("publish: acknowledged, and the answer to another command is noticed")
 
     for protocol in ("json", "protobuf"):
         report = await run(load, Server(), "connect", "--concurrency", "8", "--protocol", protocol)

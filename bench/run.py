@@ -1,203 +1,73 @@
 #!/usr/bin/env python3
-"""Measures Gyre beside the floor (and another server, if asked), in turn, and prints one table.
+"""Measures Gyre beside the floor and a peer, in turn, and prints one table.
 
 The same binary may cost twice as much a minute later on a shared machine. So every row runs its servers in turn,
 round after round, takes the best round of each, and only the ratio of two bests means something.
-docs/benchmarks.md explains the rows. Needs only the standard library.
+docs/benchmarks.md explains the rows. Needs only the standard library, and Go to build the peer.
 """
 import argparse
-import contextlib
 import dataclasses
 import fnmatch
 import json
-import os
+import math
 import pathlib
 import resource
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "release"
-API_KEY = "bench-api-key"
-TOKEN_SECRET = "bench-token-secret"
-NAME_SIZE = 24  # of numbered channels, as gyre_bench_load writes them
+from rows import all_rows, million
+from servers import ROOT, pick_servers, pin, stop
+
 BUSY = 0.3  # other work on the machine, in cores, from which on a figure is marked
+FAULTS = ("missing", "excess", "lost", "duplicate", "reordered", "diverged", "unreadable")
+OVERLOADED_US = 25_000  # a median above is that of a queue which grows
 
 
-@dataclasses.dataclass
-class Row:
-    """One line of the table: what gyre_bench_load does, which figure counts, and what the servers need for it."""
-
-    name: str
-    load: str  # mode and flags
-    figure: str  # key of the report; less is better
-    unit: str
-    shards: int = 1
-    floor: str | None = ""  # further flags of the floor; None if it cannot do this
-    rounds: int | None = None  # instead of the default
-    fresh: bool = False  # a new server process each round: memory is measured by growth
-    own_tables: bool = False  # a descriptor table per shard: more connections than one holds
-    short: bool = False  # part of the short series
-    also: tuple = ()  # further figures of the best round, for the remark
-
-
-def rows():
-    tokens = f"--token-secret {TOKEN_SECRET}"
-    memory = dict(figure="bytes_per_connection", unit="B", rounds=2, fresh=True)
-    fanout = dict(figure="cpu_us_per_delivery", unit="µs", also=("to_all_p50_us", "deliveries_per_s"))
-    paced = dict(figure="cpu_us_per_publication", unit="µs",
-                 also=("latency_p50_us", "latency_p99_us", "latency_p999_us"))
-    api = dict(figure="cpu_us_per_publication", unit="µs", also=("publications_per_s",))
-    storm = dict(figure="cpu_us_per_connection", unit="µs", also=("connections_per_s",))
-    one = f"--each 1 --channel {'c' * NAME_SIZE}"
-    return [
-        Row("memory-18k", "idle --connections 18000", short=True, **memory),
-        Row("memory-18k-users", f"idle --connections 18000 {tokens}", short=True, **memory | {"floor": None}),
-        Row("memory-18k-own-channel", "idle --connections 18000 --own-channels", **memory | {"floor": None}),
-        Row("memory-18k-own-8-channels", "idle --connections 18000 --own-channels --subscriptions 8",
-            **memory | {"floor": None}),
-        Row("memory-100k", "idle --connections 100000", shards=6, own_tables=True, **memory | {"floor": None}),
-        Row("idle-cpu-18k", "idle --connections 18000 --cpu-seconds 60", "idle_cpu_us_per_s", "µs/s", floor=None,
-            rounds=1, fresh=True),
-        Row("fanout-1k-w1", "fanout --connections 1000 --window 1", short=True, **fanout),
-        Row("fanout-1k-w16", "fanout --connections 1000 --window 16", short=True, **fanout),
-        Row("fanout-1k-w1-protobuf", "fanout --connections 1000 --window 1 --protocol protobuf",
-            **fanout | {"floor": None}),
-        Row("fanout-1k-w1-two-shards", "fanout --connections 1000 --window 1", shards=2, **fanout),
-        Row("fanout-10k-w1", "fanout --connections 10000 --window 1", **fanout),
-        Row("fanout-10k-w8", "fanout --connections 10000 --window 8", **fanout),
-        Row("fanout-1-w1", "fanout --connections 1 --window 1", **fanout),
-        Row("channels-10k-x1", "channels --channels 10000 --connections 10000 --rate 8000", short=True, floor=one,
-            **paced),
-        Row("channels-10k-x1-two-shards", "channels --channels 10000 --connections 10000 --rate 8000", shards=2,
-            short=True, floor=one, **paced),
-        Row("channels-1k-x10", "channels --channels 1000 --connections 10000 --rate 4000",
-            floor=one.replace("each 1", "each 10"), **paced),
-        Row("api", "api --publishers 16", **api),
-        Row("api-batch-100", "api --publishers 16 --batch 100", **api | {"floor": None}),
-        Row("api-broadcast-100", "api --publishers 16 --broadcast 100 --channels 100", **api | {"floor": None}),
-        Row("api-history", "api --publishers 16 --channel hist:bench", **api | {"floor": None}),
-        Row("connect", "connect", **storm),
-        Row("connect-token", f"connect {tokens}", **storm),
-        Row("recover-10", "recover --channel hist:bench --missed 10", **storm | {"floor": None}),
-        Row("recover-50", "recover --channel hist:bench --missed 50", **storm | {"floor": None}),
-    ]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Server:
-    """A server under test: a name, how it is started for a row, and what the generator must know about it."""
-
-    def __init__(self, name, binary):
-        self.name, self.binary = name, str(binary)
-
-    def suits(self, row):
-        return True
-
-    def command(self, row, port, folder):
-        raise NotImplementedError
-
-    def environment(self, row):
-        return {}
-
-    def load_flags(self, row):
-        return ["--api-key", API_KEY]
-
-    def start(self, row, folder, core):
-        port = free_port()
-        with open(folder / f"{self.name}.log", "ab") as log:
-            process = subprocess.Popen(
-                self.command(row, port, folder), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
-                env=os.environ | self.environment(row), preexec_fn=pin(core if row.shards == 1 else None))
-        deadline = time.monotonic() + 15
-        while time.monotonic() < deadline:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                return process, port
-            if process.poll() is not None:
-                break
-            time.sleep(0.02)
-        stop(process)
-        raise RuntimeError(f"{self.name} does not start:\n" + (folder / f"{self.name}.log").read_text()[-2000:])
-
-
-class Floor(Server):
-    def suits(self, row):
-        return row.floor is not None
-
-    def command(self, row, port, folder):
-        return [self.binary, "--port", str(port), *row.floor.split()]
-
-    def load_flags(self, row):
-        return ["--raw"]
-
-
-class Centrifuge(Server):
-    """Any server that reads a Centrifugo configuration: Gyre, and the peer it is compared with."""
-
-    def command(self, row, port, folder):
-        permissions = {"allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True}
-        history = {"history_size": 200, "history_ttl": "300s", "force_recovery": True}
-        path = folder / f"{self.name}.json"
-        path.write_text(json.dumps({
-            "http_server": {"address": "127.0.0.1", "port": str(port)},
-            "log": {"level": "error"},
-            "http_api": {"key": API_KEY},
-            "client": {
-                "allow_anonymous_connect_without_token": True,
-                "token": {"hmac_secret_key": TOKEN_SECRET},
-            },
-            "channel": {
-                "without_namespace": permissions,
-                "namespaces": [{"name": "hist", **permissions, **history}],
-            },
-        }, indent=2))
-        return [self.binary, "-c", str(path)]
-
-    def environment(self, row):
-        tables = {"GYRE_DESCRIPTOR_TABLES": "per_shard"} if row.own_tables else {}
-        return {"GYRE_SHARDS": str(row.shards), **tables}
-
-
-def pin(core):
-    return None if core is None else lambda: os.sched_setaffinity(0, {core})
-
-
-def stop(process):
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def run_load(options, server, row, process, port):
+def run_load(options, server, row, process, port, duration=None):
     command = [str(options.build / "gyre_bench_load"), *row.load.split(), *server.load_flags(row), "--server",
                f"127.0.0.1:{port}", "--pid", str(process.pid), "--label", row.name]
-    if row.load.split()[0] != "idle":
-        command += ["--duration", str(options.duration)]
-    if options.verify and row.load.split()[0] in ("fanout", "channels") and "--raw" not in command:
+    if "--duration" not in command and row.mode != "idle":
+        command += ["--duration", str(duration or options.duration)]
+    if not options.no_verify and (row.mode == "fanout" or row.mode == "channels" and "--raw" not in command):
         command.append("--verify")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300,
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900,
                           preexec_fn=pin(1 if options.pin and row.shards == 1 else None))
     if done.returncode != 0:
-        raise RuntimeError(done.stderr.strip())
+        raise RuntimeError(done.stderr.strip().splitlines()[-1])
     report = json.loads(done.stdout)
-    wrong = {key: report[key] for key in ("missing", "excess", "lost", "duplicate", "reordered", "diverged",
-                                          "unreadable") if report.get(key)}
+    wrong = {key: report[key] for key in FAULTS if report.get(key)}
     if wrong:
         raise RuntimeError(f"deliveries are wrong: {wrong}")
     return report
+
+
+def at_half_load(options, servers, row, folder):
+    """The row with a rate: half of the highest that the peer carries; without a peer, the row's own."""
+    peer = next((server for server in servers if server.name == "peer"), None)
+    if peer is None:
+        return dataclasses.replace(row, load=row.load.format(rate=row.rate))
+    process, port = peer.start(row, folder, 0 if options.pin else None)
+
+    def carries(rate):
+        probe = dataclasses.replace(row, load=row.load.format(rate=rate))
+        try:
+            return run_load(options, peer, probe, process, port, 0.6)["latency_p50_us"] < OVERLOADED_US
+        except (RuntimeError, subprocess.TimeoutExpired):
+            return False  # an overloaded server may also cut its clients
+
+    try:
+        rate = row.rate
+        while rate > 1 and not carries(rate):
+            rate //= 2
+        while carries(int(rate * 1.25) + 1):
+            rate = int(rate * 1.25) + 1
+    finally:
+        stop(process)
+    return dataclasses.replace(row, load=row.load.format(rate=max(1, rate // 2)))
 
 
 def speed_ns():
@@ -235,31 +105,87 @@ def run_row(options, servers, row, folder, save):
 
 
 def shown(value):
+    if not math.isfinite(value):
+        return "never"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
 
 
-def summary(row, reports):
-    if isinstance(reports, Exception):
-        return None, "failed", None
-    if not reports:
-        return None, "-", None
-    values = [report[row.figure] for report in reports]
-    best = min(reports, key=lambda report: report[row.figure])
-    return min(values), f"{shown(min(values))} ({shown(statistics.median(values))})", best
+def figure_of(report, key):
+    value = report.get(key, math.nan)
+    return math.inf if key == "all_cut_s" and not value else value
 
 
-def remark(row, best):
+@dataclasses.dataclass
+class Cell:
+    """A server's figure in a row: the best round, and the median of all."""
+
+    best: float | None = None
+    median: float | None = None
+    text: str = "-"
+    report: dict | None = None
+
+    @staticmethod
+    def of(reports, key):
+        if isinstance(reports, Exception):
+            return Cell(text="failed")
+        if not reports:
+            return Cell()
+        values = [figure_of(report, key) for report in reports]
+        best, median = min(values), statistics.median(values)
+        return Cell(best, median, f"{shown(best)} ({shown(median)})", reports[values.index(best)])
+
+
+def ratio(ours, other):
+    if ours.best is None or not other.best or other.best <= 0 or not math.isfinite(ours.best):
+        return None
+    return ours.best / other.best
+
+
+def remark(row, reports, best):
     if best is None:
         return ""
     parts = [f"{key.removesuffix('_us').replace('_', ' ')} {shown(best[key])}" + ("µs" if key.endswith("_us") else "")
              for key in row.also if key in best]
-    if best.get("other_busy_cores", 0) > BUSY:
-        parts.append(f"DISTURBED by {best['other_busy_cores']:.1f} cores")
+    busy = max(report.get("other_busy_cores", 0) for report in reports)
+    if busy > BUSY:
+        parts.append(f"DISTURBED by {busy:.1f} cores")
     return ", ".join(parts)
 
 
-def print_line(cells, widths):
-    print("  ".join(str(cell).ljust(width) for cell, width in zip(cells, widths)).rstrip(), flush=True)
+class Table:
+    """Prints a line for each figure of a row, as text or as Markdown, and keeps them for --table."""
+
+    def __init__(self, servers, markdown):
+        self.names = [server.name for server in servers]
+        self.others = [name for name in ("floor", "peer") if name in self.names and "gyre" in self.names]
+        self.markdown, self.kept = markdown, []
+        self.widths = [26, 22, 4, *[17] * len(self.names), *[7] * len(self.others), 0]
+        titles = ["row", "figure", "unit", *self.names, *(f"/{name}" for name in self.others), "of ours"]
+        self.line(titles)
+        if markdown:
+            self.line(["---"] * len(titles))
+
+    def line(self, cells):
+        if self.markdown:
+            print("|", " | ".join(str(cell) for cell in cells), "|", flush=True)
+        else:
+            print("  ".join(str(cell).ljust(width) for cell, width in zip(cells, self.widths)).rstrip(), flush=True)
+
+    def add(self, row, reports):
+        for at, (key, unit) in enumerate(row.figures):
+            cells = {name: Cell.of(reports.get(name), key) for name in self.names}
+            ours = cells.get("gyre", Cell())
+            ratios = {name: ratio(ours, cells[name]) for name in self.others}
+            note = remark(row, reports.get("gyre"), ours.report) if at == 0 else ""
+            label = key.removesuffix("_us").replace("_us_", "_")
+            self.line([row.name, label, unit, *(cells[name].text for name in self.names),
+                       *("-" if value is None else f"{value:.2f}" for value in ratios.values()), note])
+            self.kept.append({
+                "row": row.name, "load": row.load, "figure": key, "unit": unit,
+                "best": {name: cell.best for name, cell in cells.items()},
+                "median": {name: cell.median for name, cell in cells.items()},
+                "ours_to": ratios,
+            })
 
 
 def raise_limits():
@@ -277,48 +203,46 @@ def raise_limits():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", help="names or patterns of rows; without any, the short series")
-    parser.add_argument("--full", action="store_true", help="all rows")
+    parser.add_argument("--full", action="store_true", help="all rows but memory-million")
     parser.add_argument("--list", action="store_true", help="print the rows and leave")
     parser.add_argument("--rounds", type=int, default=6, help="of each server, in turn (6)")
     parser.add_argument("--duration", type=float, default=1.2, help="seconds measured in a round (1.2)")
-    parser.add_argument("--verify", action="store_true", help="check order and number of all publications, too")
+    parser.add_argument("--no-verify", action="store_true", help="do not check order and number of publications")
     parser.add_argument("--pin", action="store_true", help="one-shard servers on core 0, the generator on core 1")
-    parser.add_argument("--build", type=pathlib.Path, default=BUILD, help="where the programs are")
+    parser.add_argument("--connections", type=int, default=1_000_000, help="of memory-million (1,000,000)")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="where the programs are")
     parser.add_argument("--gyre", type=pathlib.Path, help="the server's binary (BUILD/gyre)")
-    parser.add_argument("--peer", type=pathlib.Path, help="another server's binary, for the same configuration")
+    parser.add_argument("--peer", type=pathlib.Path, help="a server for the same configuration (built from bench/peer)")
+    parser.add_argument("--no-peer", action="store_true", help="measure without the peer")
     parser.add_argument("--json", type=pathlib.Path, help="append every round's report to this file")
+    parser.add_argument("--table", type=pathlib.Path, help="write bests, medians and ratios to this file, as JSON")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     return parser.parse_args()
 
 
-def pick_servers(options):
-    servers = []
-    gyre = options.gyre or options.build / "gyre"
-    if gyre.exists():
-        servers.append(Centrifuge("gyre", gyre.resolve()))
-    else:
-        print(f"{gyre} does not exist: only the others are measured")
-    servers.append(Floor("floor", options.build / "gyre_bench_floor"))
-    if options.peer:
-        servers.append(Centrifuge("peer", options.peer.resolve()))
-    return servers
+def choose(options):
+    def wanted(row):
+        if options.rows:
+            return any(fnmatch.fnmatch(row.name, pattern) for pattern in options.rows)
+        return not row.alone if options.full else row.short
+
+    chosen = [row for row in all_rows() if wanted(row)]
+    return [million(options.connections) if row.name == "memory-million" else row for row in chosen]
 
 
 def main():
     options = parse_arguments()
-    chosen = [row for row in rows() if options.full or (
-        any(fnmatch.fnmatch(row.name, pattern) for pattern in options.rows) if options.rows else row.short)]
     if options.list:
-        for row in rows():
-            print(f"{row.name:28} {row.load}{'  (short)' if row.short else ''}")
+        for row in all_rows():
+            print(f"{row.name:28} {row.load}{'  (short)' if row.short else '  (only by name)' if row.alone else ''}")
         return 0
+    chosen = choose(options)
     if not chosen:
         sys.exit("no such row; --list shows them")
     raise_limits()
     servers = pick_servers(options)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gyre-bench-"))
-    widths = [28, 5, *[17] * len(servers), 8, *([8] if options.peer else []), 0]
-    print_line(["row", "unit", *(server.name for server in servers), "/floor", *(["/peer"] if options.peer else []),
-                "of ours"], widths)
+    table = Table(servers, options.markdown)
     errors, speeds = [], []
 
     def save(report):
@@ -328,17 +252,13 @@ def main():
                 file.write(json.dumps(report) + "\n")
 
     for row in chosen:
+        if "{rate}" in row.load:
+            row = at_half_load(options, servers, row, folder)
         reports = run_row(options, servers, row, folder, save)
-        found = {server.name: summary(row, reports.get(server.name)) for server in servers}
         errors += [f"{row.name}, {name}: {error}" for name, error in reports.items() if isinstance(error, Exception)]
-        ours, _, best = found.get("gyre", (None, "", None))
-
-        def ratio(name):
-            other = found[name][0]
-            return f"{ours / other:.2f}" if ours and other and other > 0 else "-"
-
-        print_line([row.name, row.unit, *(found[server.name][1] for server in servers), ratio("floor"),
-                    *([ratio("peer")] if options.peer else []), remark(row, best)], widths)
+        table.add(row, reports)
+    if options.table:
+        options.table.write_text(json.dumps(table.kept, indent=1) + "\n")
     print(f"\nbest (median) of the rounds; speed of the machine {min(speeds, default=0):.1f} to "
           f"{max(speeds, default=0):.1f} ns per step")
     for error in errors:

@@ -3,11 +3,12 @@
 // WebSocket, by one level-triggered epoll and `send`. No queues, no timers, no protocol: what it
 // costs, every server on this machine must pay. gyre_bench_load drives both in the same way.
 //
-// usage: gyre_bench_floor --port N [--data BYTES] [--channel NAME] [--each N]
+// usage: gyre_bench_floor --port N [--data BYTES] [--channel NAME] [--each N] [--answer 1]
 //   --data     size of the publications' data (256); it is copied from the request's end into the
 //              frame, so that the receivers can check what they got
 //   --channel  the name in the frame's envelope ("bench"): makes it as large as a server's
 //   --each     send a publication to N sockets, in turn, instead of to all
+//   --answer 1 answer whatever a WebSocket says as if it was a publication
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -40,11 +41,13 @@ struct Options {
   size_t data = 256;
   std::string channel = "bench";
   size_t each = 0;
+  bool answer = false;
 };
 
 class Floor {
  public:
-  explicit Floor(const Options& options) : each_(options.each), data_(options.data) {
+  explicit Floor(const Options& options)
+      : each_(options.each), answer_(options.answer), data_(options.data) {
     const std::string message = R"({"push":{"channel":")" + options.channel +
                                 R"(","pub":{"data":)" + std::string(data_, ' ') + "}}}";
     frame_ = "\x81";
@@ -127,7 +130,11 @@ class Floor {
       if (got < 0 && errno == EAGAIN) return;
       return drop(fd);
     }
-    if (place_[static_cast<size_t>(fd)] != kNoSocket) return;  // what WebSockets say is no matter
+    if (place_[static_cast<size_t>(fd)] != kNoSocket) {
+      // What WebSockets say is no matter; a client in step says one thing at a time.
+      if (answer_) send_all(fd, "\x81\x15{\"id\":1,\"publish\":{}}");
+      return;
+    }
     std::string_view bytes(buffer_.data(), held + static_cast<size_t>(got));
     while (size_t used = take_request(fd, bytes)) bytes.remove_prefix(used);
     if (bytes.size() == buffer_.size()) return drop(fd);
@@ -202,6 +209,7 @@ class Floor {
   }
 
   size_t each_;
+  bool answer_;
   size_t data_;
   size_t data_at_ = 0;
   std::string frame_;
@@ -227,6 +235,8 @@ Options parse(int argc, char** argv) {
       options.channel = value;
     } else if (flag == "--each") {
       options.each = std::strtoul(value, nullptr, 10);
+    } else if (flag == "--answer") {
+      options.answer = value == std::string_view("1");
     } else {
       options.port = 0;
       break;
@@ -234,7 +244,8 @@ Options parse(int argc, char** argv) {
   }
   if (options.port == 0 || options.data > 60'000) {
     std::fprintf(stderr,
-                 "usage: gyre_bench_floor --port N [--data BYTES] [--channel NAME] [--each N]\n");
+                 "usage: gyre_bench_floor --port N [--data BYTES] [--channel NAME] [--each N] "
+                 "[--answer 1]\n");
     std::exit(2);
   }
   return options;

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "load/clock.h"
 #include "load/fleet.h"
 #include "load/modes.h"
@@ -40,6 +42,8 @@ void run_idle(const Options& options) {
   if (options.warm_connections > 0) warm_up(options);
   rest(options.settle);
   const int64_t before = process_pss(options.pid);
+  const int64_t own_before = process_pss(getpid());
+  const int64_t kernel_before = kernel_objects();
 
   Fleet fleet(options, subscriber_script(options), options.connections, quiet());
   Stopwatch opening(options.pid);
@@ -48,6 +52,8 @@ void run_idle(const Options& options) {
   opening.stop();
   fleet.idle(options.settle);
   const int64_t after = process_pss(options.pid);
+  const int64_t own_after = process_pss(getpid());
+  const int64_t kernel_after = kernel_objects();
 
   Stopwatch watch(options.pid);
   watch.start();
@@ -64,7 +70,11 @@ void run_idle(const Options& options) {
                                                   : "own")
       .number("bytes_per_connection", static_cast<double>(after - before) / count)
       .number("pss_before", before)
-      .number("pss_after", after);
+      .number("pss_after", after)
+      .number("generator_bytes_per_connection", static_cast<double>(own_after - own_before) / count)
+      .number("kernel_bytes_per_connection",  // of both ends
+              static_cast<double>(kernel_after - kernel_before) / count)
+      .number("opening_seconds", opening.seconds());
   add_cpu(report, opening, count, "connection", "connections");
   if (options.cpu_seconds > 0) {
     report.number("idle_seconds", watch.seconds())

@@ -22,6 +22,12 @@ int main(int argc, char** argv) {
     case Mode::api:
       run_api(options);
       break;
+    case Mode::publish:
+      run_publish(options);
+      break;
+    case Mode::stall:
+      run_stall(options);
+      break;
     case Mode::connect:
     case Mode::recover:
       run_storm(options);

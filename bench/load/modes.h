@@ -15,6 +15,8 @@ void run_idle(const Options& options);
 void run_fanout(const Options& options);
 void run_channels(const Options& options);
 void run_api(const Options& options);
+void run_publish(const Options& options);
+void run_stall(const Options& options);
 /// Both `connect` and `recover`.
 void run_storm(const Options& options);
 

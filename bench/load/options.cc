@@ -18,6 +18,8 @@ modes
   fanout     closed loop: --window publications to --connections subscribers of one channel
   channels   open loop: --rate publications/s over --channels, --connections subscribers in all
   api        --publishers connections publish to nobody, one request in flight each
+  publish    --connections clients publish, one publication in flight each
+  stall      open loop: --rate publications/s to --connections that never read and --good that do
   connect    connect, subscribe, disconnect, --concurrency at a time
   recover    the same, and recover --missed publications in each subscription
 
@@ -29,9 +31,9 @@ who
   --token-secret S (HS256)  --one-user
 what
   --window N  --publishers N  --size BYTES  --rate N  --batch N  --broadcast N  --missed N
-  --concurrency N
+  --concurrency N  --good N
 how long, in seconds
-  --duration S  --warmup S  --settle S  --cpu-seconds S
+  --duration S  --warmup S  --settle S  --cpu-seconds S  --patience S (until a stalled one is cut)
 how
   --warm-connections N  --per-thread N  --opening N  --verify  --label TEXT
 )";
@@ -65,8 +67,8 @@ void assign(std::string_view flag, const Target& target, std::string_view text) 
 }
 
 Mode parse_mode(std::string_view text) {
-  for (Mode mode :
-       {Mode::idle, Mode::fanout, Mode::channels, Mode::api, Mode::connect, Mode::recover}) {
+  for (Mode mode : {Mode::idle, Mode::fanout, Mode::channels, Mode::api, Mode::publish,
+                    Mode::connect, Mode::recover, Mode::stall}) {
     if (name(mode) == text) return mode;
   }
   fail("unknown mode '{}'\n{}", text, kUsage);
@@ -106,10 +108,12 @@ std::map<std::string_view, Target> flags_of(Options& options) {
       {"broadcast", &options.broadcast},
       {"missed", &options.missed},
       {"concurrency", &options.concurrency},
+      {"good", &options.good},
       {"duration", &options.duration},
       {"warmup", &options.warmup},
       {"settle", &options.settle},
       {"cpu-seconds", &options.cpu_seconds},
+      {"patience", &options.patience},
       {"warm-connections", &options.warm_connections},
       {"per-thread", &options.per_thread},
       {"opening", &options.opening},
@@ -130,6 +134,7 @@ void check(const Options& options) {
   at_least_one("batch", options.batch);
   at_least_one("broadcast", options.broadcast);
   at_least_one("concurrency", options.concurrency);
+  at_least_one("good", options.good);
   at_least_one("per-thread", options.per_thread);
   at_least_one("opening", options.opening);
   if (options.batch > 1 && options.broadcast > 1)
@@ -148,6 +153,10 @@ std::string_view name(Mode mode) {
       return "channels";
     case Mode::api:
       return "api";
+    case Mode::publish:
+      return "publish";
+    case Mode::stall:
+      return "stall";
     case Mode::connect:
       return "connect";
     case Mode::recover:

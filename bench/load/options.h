@@ -5,7 +5,7 @@
 
 namespace gyre::bench {
 
-enum class Mode { idle, fanout, channels, api, connect, recover };
+enum class Mode { idle, fanout, channels, api, publish, connect, recover, stall };
 enum class Protocol { json, protobuf };
 
 /// Everything the command line says. Names are those of the flags.
@@ -36,11 +36,13 @@ struct Options {
   uint32_t broadcast = 1;
   uint32_t missed = 10;
   uint32_t concurrency = 64;
+  uint32_t good = 10;  // subscribers that read, beside those that do not
 
   double duration = 1.2;
   double warmup = 0.3;
   double settle = 1.5;
   double cpu_seconds = 0;
+  double patience = 30;
   uint32_t warm_connections = 1000;
   uint32_t per_thread = 18'000;  // a descriptor table holds 20,000 here
   uint32_t opening = 128;        // connections in the making at once, per thread

@@ -65,6 +65,20 @@ int64_t process_pss(int pid) {
   return std::strtoll(text.c_str() + at + 5, nullptr, 10) * 1024;
 }
 
+int64_t process_rss(int pid) {
+  if (pid == 0) return 0;
+  const std::string text = read_file(fmt::format("/proc/{}/statm", pid));
+  const size_t at = text.find(' ');
+  if (at == std::string::npos) fail("no memory figures of process {}", pid);
+  return std::strtoll(text.c_str() + at, nullptr, 10) * sysconf(_SC_PAGESIZE);
+}
+
+int64_t kernel_objects() {
+  const std::string text = read_file("/proc/meminfo");
+  const size_t at = text.find("\nSlab:");
+  return at == std::string::npos ? 0 : std::strtoll(text.c_str() + at + 6, nullptr, 10) * 1024;
+}
+
 int64_t machine_busy_ns() {
   const std::string text = read_file("/proc/stat");
   long long user = 0;

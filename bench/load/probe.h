@@ -17,6 +17,13 @@ ProcessTimes process_times(int pid);
 /// Proportional set size in bytes (/proc/PID/smaps_rollup); 0 for pid 0.
 int64_t process_pss(int pid);
 
+/// Resident set size in bytes: counted wrongly where pages are shared, but cheap to ask for.
+int64_t process_rss(int pid);
+
+/// What the kernel keeps in its object caches (sockets, files, epoll items), in bytes; of the whole
+/// machine.
+int64_t kernel_objects();
+
 /// Nanoseconds that all cores together spent busy since boot, in ticks of 10 ms.
 int64_t machine_busy_ns();
 

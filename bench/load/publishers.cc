@@ -59,14 +59,12 @@ std::string channel_name(const Options& options, uint32_t index) {
 Publishers::Publishers(const Options& options, Loop& loop, uint32_t count)
     : options_(options), loop_(loop), handler_(loop.enlist(*this)), connections_(count) {
   build_request();
-  for (uint32_t at = 0; at < count; ++at) {
-    connections_[at].fd = connect_now(options);
-    loop_.watch(connections_[at].fd, handler_, at, EPOLLIN);
-  }
 }
 
 Publishers::~Publishers() {
-  for (const Connection& connection : connections_) ::close(connection.fd);
+  for (const Connection& connection : connections_) {
+    if (connection.fd >= 0) ::close(connection.fd);
+  }
 }
 
 void Publishers::build_request() {
@@ -115,6 +113,11 @@ void Publishers::build_request() {
 
 void Publishers::submit(uint32_t publisher, const Job& job) {
   ++outstanding_;
+  if (connections_[publisher].fd < 0) {
+    // Not before: a server may cut an HTTP connection that says nothing while others are opened.
+    connections_[publisher].fd = connect_now(options_);
+    loop_.watch(connections_[publisher].fd, handler_, publisher, EPOLLIN);
+  }
   connections_[publisher].line.push_back(job);
   if (!connections_[publisher].busy) send_job(publisher);
 }

@@ -60,10 +60,28 @@ void Swarm::open(uint32_t index) {
 
 void Swarm::close(uint32_t index) {
   Subscriber& subscriber = subscribers_[index];
-  if (subscriber.state == State::live) --live_;
+  if (subscriber.state == State::live || subscriber.state == State::deaf) --live_;
   ::close(subscriber.fd);
   if (subscriber.partial) partial_.erase(index);
   subscriber = Subscriber{};
+}
+
+void Swarm::send(uint32_t index, std::string_view frame) {
+  send_all(subscribers_[index].fd, frame);
+}
+
+void Swarm::stop_reading(uint32_t index) {
+  loop_.change(subscribers_[index].fd, handler_, index, EPOLLRDHUP);
+  subscribers_[index].state = State::deaf;
+}
+
+void Swarm::on_ended(uint32_t index, std::string_view why) {
+  const State state = subscribers_[index].state;
+  const bool was_live = state == State::live || state == State::deaf;
+  if (!was_live || !observer_.on_end(index)) {
+    fail("the server closed connection {}: {}", first_ + index, why);
+  }
+  close(index);
 }
 
 void Swarm::send_upgrade(uint32_t index) {
@@ -96,6 +114,7 @@ void Swarm::on_event(uint32_t index, uint32_t events) {
     if ((events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) send_upgrade(index);
     return;
   }
+  if (subscriber.state == State::deaf) return on_ended(index, "not reading");
   char* buffer = loop_.buffer();
   size_t held = 0;
   if (subscriber.partial) [[unlikely]] {
@@ -105,13 +124,14 @@ void Swarm::on_event(uint32_t index, uint32_t events) {
   const ssize_t got = recv(subscriber.fd, buffer + held, loop_.buffer_size() - held, 0);
   if (got <= 0) {
     if (got < 0 && errno == EAGAIN) return;
-    fail("the server closed connection {}: {}", first_ + index,
-         got < 0 ? std::strerror(errno) : "end of stream");
+    return on_ended(index, got < 0 ? std::strerror(errno) : "end of stream");
   }
   const std::string_view bytes(buffer, held + static_cast<size_t>(got));
   size_t used = 0;
   if (subscriber.state == State::upgrading) used = take_response(index, bytes);
   if (subscriber.state != State::upgrading) used += take_frames(index, bytes.substr(used));
+  if (subscriber.state == State::closed) [[unlikely]]
+    return;
   if (used == bytes.size()) [[likely]] {
     if (subscriber.partial) partial_.erase(index);
     subscriber.partial = false;
@@ -150,23 +170,26 @@ size_t Swarm::take_frames(uint32_t index, std::string_view bytes) {
       length = big_endian(frame + 2, 8);
     }
     if (left - header < length) break;
-    on_frame(index, static_cast<uint8_t>(frame[0]), bytes.substr(at + header, length));
     at += header + length;
+    if (!on_frame(index, static_cast<uint8_t>(frame[0]), bytes.substr(at - length, length))) break;
   }
   return at;
 }
 
-void Swarm::on_frame(uint32_t index, uint8_t opcode, std::string_view payload) {
+bool Swarm::on_frame(uint32_t index, uint8_t opcode, std::string_view payload) {
   if (opcode == 0x88) {
-    fail("the server closed connection {}: {} {}", first_ + index,
-         payload.size() >= 2 ? big_endian(payload.data(), 2) : 0,
-         payload.substr(std::min<size_t>(2, payload.size())));
+    on_ended(index, fmt::format("{} {}", payload.size() >= 2 ? big_endian(payload.data(), 2) : 0,
+                                payload.substr(std::min<size_t>(2, payload.size()))));
+    return false;
   }
   if (opcode != 0x81 && opcode != 0x82) fail("unexpected frame, first byte {:#x}", opcode);
   if (options_.protocol == Protocol::json) {
     while (true) {
       const auto* end = static_cast<const char*>(std::memchr(payload.data(), '\n', payload.size()));
-      if (end == nullptr) return on_message(index, payload);
+      if (end == nullptr) {
+        on_message(index, payload);
+        return true;
+      }
       const auto size = static_cast<size_t>(end - payload.data());
       on_message(index, payload.substr(0, size));
       payload.remove_prefix(size + 1);
@@ -186,6 +209,7 @@ void Swarm::on_frame(uint32_t index, uint8_t opcode, std::string_view payload) {
     on_message(index, payload.substr(0, size));
     payload.remove_prefix(size);
   }
+  return true;
 }
 
 void Swarm::on_message(uint32_t index, std::string_view message) {
@@ -201,6 +225,7 @@ void Swarm::on_message(uint32_t index, std::string_view message) {
     case Kind::failure:
       fail("connection {}: {}", first_ + index, message);
     case Kind::reply:
+      if (subscribers_[index].state == State::live && observer_.on_answer(index, message)) break;
       observer_.on_reply(index, message);
       if (subscribers_[index].state != State::logging_in) fail("unexpected reply: {}", message);
       if (--subscribers_[index].replies == 0) on_live(index);

@@ -18,6 +18,10 @@ class Observer {
   virtual ~Observer() = default;
   virtual void on_push(uint32_t index, std::string_view message) = 0;
   virtual void on_reply(uint32_t /*index*/, std::string_view /*message*/) {}
+  /// The reply to a command sent after the login. False: there was none, so the run is wrong.
+  virtual bool on_answer(uint32_t /*index*/, std::string_view /*message*/) { return false; }
+  /// The server ended a live connection. False: it must not, so the run is wrong.
+  virtual bool on_end(uint32_t /*index*/) { return false; }
   virtual void on_live(uint32_t /*index*/) {}
 };
 
@@ -39,6 +43,11 @@ class Swarm : public EventHandler {
   void open_some();
   void open(uint32_t index);
   void close(uint32_t index);
+  /// Sends a frame over a live connection.
+  void send(uint32_t index, std::string_view frame);
+  /// Never reads from a live connection again. Only its end is still noticed, if it can be:
+  /// behind bytes that nobody takes away, only a reset is.
+  void stop_reading(uint32_t index);
 
   uint32_t first() const { return first_; }
   uint32_t size() const { return static_cast<uint32_t>(subscribers_.size()); }
@@ -47,7 +56,7 @@ class Swarm : public EventHandler {
   void on_event(uint32_t index, uint32_t events) override;
 
  private:
-  enum class State : uint8_t { closed, dialing, upgrading, logging_in, live };
+  enum class State : uint8_t { closed, dialing, upgrading, logging_in, live, deaf };
   struct Subscriber {
     int fd = -1;
     uint32_t replies = 0;  // still awaited
@@ -56,11 +65,13 @@ class Swarm : public EventHandler {
   };
 
   void send_upgrade(uint32_t index);
+  void on_ended(uint32_t index, std::string_view why);
   void on_upgraded(uint32_t index);
   void on_live(uint32_t index);
   size_t take_response(uint32_t index, std::string_view bytes);
   size_t take_frames(uint32_t index, std::string_view bytes);
-  void on_frame(uint32_t index, uint8_t opcode, std::string_view payload);
+  /// False if the frame was the connection's last.
+  bool on_frame(uint32_t index, uint8_t opcode, std::string_view payload);
   void on_message(uint32_t index, std::string_view message);
 
   const Options& options_;

@@ -146,6 +146,25 @@ std::string login_frame(Protocol protocol, std::string_view token,
                                     : protobuf_login(token, channels, since));
 }
 
+std::string publish_frame(Protocol protocol, uint32_t id, std::string_view channel,
+                          std::string_view data) {
+  if (protocol == Protocol::json) {
+    return client_frame(
+        protocol,
+        fmt::format(R"({{"id":{},"publish":{{"channel":"{}","data":{}}}}})", id, channel, data));
+  }
+  // Field 7 of a command: spec framing.md 3.1.
+  std::string publish;
+  put_bytes(publish, 1, channel);
+  put_bytes(publish, 2, data);
+  std::string command;
+  put_number(command, 1, id);
+  put_bytes(command, 7, publish);
+  std::string out;
+  put_varint(out, command.size());
+  return client_frame(protocol, out + command);
+}
+
 std::string hs256_token(std::string_view secret, std::string_view user) {
   std::string token = base64url(R"({"alg":"HS256","typ":"JWT"})") + "." +
                       base64url(fmt::format(R"({{"sub":"{}"}})", user));

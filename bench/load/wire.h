@@ -30,6 +30,10 @@ struct Position {
 std::string login_frame(Protocol protocol, std::string_view token,
                         const std::vector<std::string>& channels, const Position* since = nullptr);
 
+/// A client's publication, as a frame.
+std::string publish_frame(Protocol protocol, uint32_t id, std::string_view channel,
+                          std::string_view data);
+
 /// A connection token signed with HS256.
 std::string hs256_token(std::string_view secret, std::string_view user);
 

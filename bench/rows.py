@@ -1,0 +1,138 @@
+"""What bench/run.py measures: the rows of its table. docs/benchmarks.md explains them."""
+import dataclasses
+
+TOKEN_SECRET = "bench-token-secret"
+NAME_SIZE = 24  # of numbered channels, as gyre_bench_load writes them
+CONNECTIONS_PER_TABLE = 18_000  # a descriptor table often holds no more than 20,000
+
+
+@dataclasses.dataclass
+class Row:
+    """What gyre_bench_load does, which of its figures count, and what the servers need for it."""
+
+    name: str
+    load: str  # mode and flags; {rate} stands for half of what the peer can carry
+    figures: tuple  # (key of the report, unit); less is better
+    shards: int = 1
+    floor: str | None = ""  # further flags of the floor; None if it cannot do this
+    rounds: int | None = None  # instead of the default
+    fresh: bool = False  # a new server process each round: memory is measured by growth
+    own_tables: bool = False  # a descriptor table per shard: more connections than one holds
+    rate: int = 0  # with {rate}: publications/s to begin the search with, and to use without a peer
+    short: bool = False  # part of the short series
+    alone: bool = False  # only when named: takes the whole machine and minutes
+    also: tuple = ()  # further figures of the best round, for the remark
+
+    @property
+    def mode(self):
+        return self.load.split()[0]
+
+    @property
+    def connections(self):
+        words = self.load.split()
+        return int(words[words.index("--connections") + 1]) if "--connections" in words else 100
+
+
+CPU = ("cpu_us_per_publication", "µs")
+LATENCIES = (("latency_p50_us", "µs"), ("latency_p99_us", "µs"), ("latency_p999_us", "µs"))
+
+
+def memory_rows():
+    tokens = f"--token-secret {TOKEN_SECRET}"
+    memory = dict(figures=(("bytes_per_connection", "B"),), rounds=2, fresh=True)
+    many = memory | {"floor": None, "own_tables": True,
+                     "also": ("generator_bytes_per_connection", "kernel_bytes_per_connection", "opening_seconds")}
+    return [
+        Row("memory-18k", "idle --connections 18000", short=True, **memory),
+        Row("memory-18k-users", f"idle --connections 18000 {tokens}", short=True, **memory | {"floor": None}),
+        Row("memory-18k-own-channel", "idle --connections 18000 --own-channels", **memory | {"floor": None}),
+        Row("memory-18k-own-8-channels", "idle --connections 18000 --own-channels --subscriptions 8",
+            **memory | {"floor": None}),
+        Row("memory-100k", "idle --connections 100000", shards=6, **many),
+        million(1_000_000, many),
+        Row("idle-cpu-18k", "idle --connections 18000 --cpu-seconds 60", (("idle_cpu_us_per_s", "µs/s"),), floor=None,
+            rounds=1, fresh=True),
+    ]
+
+
+def million(connections, options=None):
+    """The row of very many connections; as many shards as it takes descriptor tables."""
+    shards = -(-connections // CONNECTIONS_PER_TABLE)
+    options = options or next(row for row in memory_rows() if row.alone).__dict__
+    wanted = ("figures", "fresh", "floor", "own_tables", "also")
+    return Row("memory-million", f"idle --connections {connections} --opening 32 --settle 5", shards=shards, rounds=1,
+               alone=True, **{key: options[key] for key in wanted})
+
+
+def fanout_rows():
+    fanout = dict(figures=(("cpu_us_per_delivery", "µs"), ("to_all_p50_us", "µs")), also=("deliveries_per_s",))
+    rows = [
+        Row("fanout-1k-w1", "fanout --connections 1000 --window 1", short=True, **fanout),
+        Row("fanout-1k-w16", "fanout --connections 1000 --window 16", short=True, **fanout),
+        Row("fanout-1k-w1-protobuf", "fanout --connections 1000 --window 1 --protocol protobuf",
+            **fanout | {"floor": None}),
+        Row("fanout-1k-w1-two-shards", "fanout --connections 1000 --window 1", shards=2, **fanout),
+        Row("fanout-10k-w1", "fanout --connections 10000 --window 1", **fanout),
+        Row("fanout-10k-w8", "fanout --connections 10000 --window 8", **fanout),
+        Row("fanout-1-w1", "fanout --connections 1 --window 1", short=True, **fanout),
+    ]
+    for count in ("1k", "10k"):
+        for text, size in (("64b", 64), ("1kb", 1024), ("4kb", 4096), ("10kb", 10240)):
+            rows.append(Row(f"fanout-{count}-{text}",
+                            f"fanout --connections {count.replace('k', '000')} --window 1 --size {size}",
+                            floor=f"--data {size}", **fanout))
+    return rows
+
+
+def paced_rows():
+    one = f"--each 1 --channel {'c' * NAME_SIZE}"
+    ten = f"--each 10 --channel {'c' * NAME_SIZE}"
+    paced = dict(figures=(CPU, *LATENCIES), also=("server_cores",))
+    latency = paced | {"figures": LATENCIES, "also": ("publications_per_s", "server_cores")}
+    return [
+        Row("channels-10k-x1", "channels --channels 10000 --connections 10000 --rate 8000", short=True, floor=one,
+            **paced),
+        Row("channels-10k-x1-two-shards", "channels --channels 10000 --connections 10000 --rate 8000", shards=2,
+            floor=one, **paced),
+        Row("channels-1k-x10", "channels --channels 1000 --connections 10000 --rate 4000", floor=ten, **paced),
+        Row("channels-1k-x1-10000", "channels --channels 1000 --connections 1000 --rate 10000", floor=one, **paced),
+        Row("channels-100k", "channels --channels 10000 --connections 100000 --rate 10000 --warmup 1", shards=6,
+            own_tables=True, rounds=2, **paced | {"floor": None}),
+        Row("latency-10k-x1", "channels --channels 10000 --connections 10000 --rate {rate}", floor=one, rate=4000,
+            **latency),
+        Row("latency-1k-x10", "channels --channels 1000 --connections 10000 --rate {rate}", floor=ten, rate=2000,
+            **latency),
+        Row("latency-1-x1k", "channels --connections 1000 --rate {rate}", rate=50, **latency),
+    ]
+
+
+def request_rows():
+    tokens = f"--token-secret {TOKEN_SECRET}"
+    api = dict(figures=(CPU,), also=("publications_per_s", "latency_p50_us"))
+    publish = dict(figures=(CPU, ("latency_p50_us", "µs")), floor="--answer 1", also=("publications_per_s",))
+    storm = dict(figures=(("cpu_us_per_connection", "µs"),), also=("connections_per_s",))
+    return [
+        Row("api", "api --publishers 16", short=True, **api),
+        Row("api-batch-100", "api --publishers 16 --batch 100", **api | {"floor": None}),
+        Row("api-broadcast-100", "api --publishers 16 --broadcast 100 --channels 100", **api | {"floor": None}),
+        Row("api-history", "api --publishers 16 --channel hist:bench", **api | {"floor": None}),
+        Row("publish-1", "publish --connections 1", **publish),
+        Row("publish-100", "publish --connections 100", **publish),
+        Row("connect", "connect", **storm),
+        Row("connect-token", f"connect {tokens}", short=True, **storm),
+        Row("recover-10", "recover --channel hist:bench --missed 10", short=True, **storm | {"floor": None}),
+        Row("recover-50", "recover --channel hist:bench --missed 50", **storm | {"floor": None}),
+    ]
+
+
+def stall_rows():
+    stall = dict(figures=(("growth_mb", "MB"), ("sockets_mb", "MB"), ("all_cut_s", "s"), ("latency_p99_us", "µs")),
+                 floor=None, rounds=2, fresh=True, also=("half_cut_s", "good_share", "latency_max_us"))
+    return [
+        Row("stall-1k", "stall --connections 1000 --rate 1000 --size 1024 --duration 5", **stall),
+        Row("stall-10k", "stall --connections 10000 --rate 1000 --size 1024 --duration 5", **stall),
+    ]
+
+
+def all_rows():
+    return [*memory_rows(), *fanout_rows(), *paced_rows(), *request_rows(), *stall_rows()]
