@@ -34,13 +34,15 @@ class ShardList {
       std::erase(*far_, shard);
     }
   }
+  // `visit` may erase the shard that it is called with: one that hears of a loss at once may leave
+  // the channel by it. Hence from the back.
   template <class Visit>
   void for_each(Visit visit) const {
     for (uint64_t left = near_; left != 0; left &= left - 1) {
       visit(runtime::ShardId{static_cast<uint16_t>(std::countr_zero(left))});
     }
     if (!far_) return;
-    for (const runtime::ShardId shard : *far_) visit(shard);
+    for (size_t i = far_->size(); i-- > 0;) visit((*far_)[i]);
   }
 
  private:

@@ -38,5 +38,20 @@ TEST(ShardList, ForgetsWhatIsErased) {
   EXPECT_TRUE(list.empty());
 }
 
+TEST(ShardList, AShardMayLeaveDuringTheWalk) {
+  for (const uint16_t leaves : std::to_array<uint16_t>({1, 2, 100, 101, 102})) {
+    ShardList list;
+    for (const uint16_t shard : std::to_array<uint16_t>({1, 2, 100, 101, 102})) {
+      list.insert({shard});
+    }
+    std::set<uint16_t> visited;
+    list.for_each([&](runtime::ShardId shard) {
+      EXPECT_TRUE(visited.insert(shard.value).second) << shard.value;
+      if (shard.value == leaves) list.erase(shard);
+    });
+    EXPECT_EQ(visited.size(), 5u) << leaves << " left";
+  }
+}
+
 }  // namespace
 }  // namespace gyre::hub
