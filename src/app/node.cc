@@ -267,7 +267,7 @@ runtime::Task<void> NodeShard::drain() {
   if (api_) api_->drain();
   external_.drain();
   internal_.drain();
-  position_check_.reset();
+  if (position_check_) position_check_->stop();
   co_await roster_.drain(protocol::disconnects::kShutdown);
   // This very task is one of those that are counted.
   while (sockets_.open_sockets() > 0 || shard_.tasks().active() > 1) {

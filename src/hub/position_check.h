@@ -13,6 +13,9 @@ class PositionCheck final : runtime::Timer {
   // `interval`: client.channel_position_check_delay.
   PositionCheck(runtime::Shard& shard, Homes& homes, os::Nanos interval);
 
+  // No more checks; one that is running ends by itself and must find this object.
+  void stop() { cancel(); }
+
  private:
   void on_timer() override;
   runtime::Task<void> check();
