@@ -218,11 +218,8 @@ void Session::push_unsubscribe(std::string_view channel, const protocol::Unsubsc
 
 void Session::close(const protocol::Disconnect& reason, Transport::Output output) {
   if (!is_open()) return;
-  if (state_ == State::connecting) {
-    // Pushes of subscriptions are held back behind a connect reply that will not come.
-    services_.sockets.release(socket_, nullptr);
-    output = Transport::Output::drop;
-  }
+  // Pushes that were held back mean nothing without the connect reply.
+  if (state_ == State::connecting) output = Transport::Output::drop;
   services_.metrics.disconnects.add(reason.code);
   end();
   transport_->close(reason, output);
@@ -240,6 +237,8 @@ metrics::ShardMetrics::Connections& Session::connections() const {
 
 void Session::end() {
   if (!is_open()) return;
+  // The connect reply that would let the output go will not come.
+  if (state_ == State::connecting) services_.sockets.release(socket_, nullptr);
   state_ = State::closed;
   cancel();
   if (flags_ & kConnected) connections().inflight.subtract();
