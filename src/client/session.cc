@@ -242,8 +242,9 @@ void Session::end() {
   state_ = State::closed;
   cancel();
   if (flags_ & kConnected) connections().inflight.subtract();
-  services_.metrics.subscriptions[client_name()].subtract(
-      static_cast<int64_t>(live_subscriptions()));
+  const size_t live = live_subscriptions();
+  services_.metrics.actions[metrics::Action::remove_subscription].add(live);
+  services_.metrics.subscriptions[client_name()].subtract(static_cast<int64_t>(live));
   for (const Subscription& subscription : subscriptions_) {
     if (subscription.is(Subscription::kJoining)) continue;  // undone by whoever joins
     if (subscription.is(Subscription::kPresent)) withdraw_presence(subscription.channel);
