@@ -8,7 +8,7 @@ namespace gyre::client {
 namespace {
 
 // What may wait behind a command in work before the connection is not read any more.
-constexpr size_t kBacklogBytesMax = 128 * 1024;
+constexpr size_t kBacklogMax = 128 * 1024;
 
 bool is_lonely_pong(protocol::Encoding encoding, std::string_view frame) {
   return encoding == protocol::Encoding::json ? frame == "{}" : frame == std::string_view("\0", 1);
@@ -77,9 +77,9 @@ std::string_view Session::process(std::string_view frame) {
 
 void Session::hold_back(std::string_view frame) {
   Rare& rare = this->rare();
-  rare.backlog.emplace_back(frame);
-  rare.backlog_bytes += frame.size();
-  if (rare.backlog_bytes > kBacklogBytesMax && !(flags_ & kPaused)) {
+  rare.backlog.emplace_back(std::string(frame));
+  rare.backlog_cost += rare.backlog.back().cost();
+  if (rare.backlog_cost > kBacklogMax && !(flags_ & kPaused)) {
     flags_ |= kPaused;
     services_.sockets.pause_reading(socket_);
   }
@@ -90,15 +90,17 @@ void Session::resume() {
   if (flags_ & kProcessing || !rare_) return;
   Rare& rare = *rare_;
   while (is_open() && state_ != State::refused && !is_busy() && !rare.backlog.empty()) {
-    const std::string frame = std::move(rare.backlog.front());
+    Rare::Waiting frame = std::move(rare.backlog.front());
     rare.backlog.pop_front();
-    rare.backlog_bytes -= frame.size();
-    if (const std::string_view rest = process(frame); !rest.empty()) {
-      rare.backlog.emplace_front(rest);
-      rare.backlog_bytes += rest.size();
+    rare.backlog_cost -= frame.cost();
+    const std::string_view rest = process(std::string_view(frame.bytes).substr(frame.begin));
+    if (!rest.empty()) {
+      frame.begin = frame.bytes.size() - rest.size();
+      rare.backlog_cost += frame.cost();
+      rare.backlog.push_front(std::move(frame));
     }
   }
-  if (flags_ & kPaused && is_open() && rare.backlog_bytes <= kBacklogBytesMax / 2) {
+  if (flags_ & kPaused && is_open() && rare.backlog_cost <= kBacklogMax / 2) {
     flags_ &= static_cast<uint8_t>(~kPaused);
     services_.sockets.resume_reading(socket_);
   }

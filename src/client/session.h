@@ -80,8 +80,14 @@ class Session final : public LocalCounted, runtime::Timer {
     std::string header_user;
     std::string conn_info;
     std::string meta;
-    std::deque<std::string> backlog;  // frames, or rests of them, behind a command in work
-    size_t backlog_bytes = 0;
+    // A frame behind a command in work, and how much of it has been processed.
+    struct Waiting {
+      std::string bytes;
+      size_t begin = 0;
+      size_t cost() const { return sizeof(Waiting) + bytes.size(); }
+    };
+    std::deque<Waiting> backlog;
+    size_t backlog_cost = 0;
     std::vector<std::pair<hub::ChannelSlot, uint32_t>> unsubscribes;  // waiting for a join; ids
   };
   class Joining;
