@@ -106,6 +106,15 @@ void Session::resume() {
   }
 }
 
+void Session::drop_backlog() {
+  if (!rare_) return;
+  rare_->backlog.clear();
+  rare_->backlog_cost = 0;
+  if (!(flags_ & kPaused)) return;
+  flags_ &= static_cast<uint8_t>(~kPaused);
+  services_.sockets.resume_reading(socket_);
+}
+
 void Session::handle(const protocol::Command& command, std::string_view bytes) {
   using Kind = protocol::RequestKind;
   if (state_ == State::fresh) {
@@ -242,6 +251,7 @@ void Session::end() {
   // The connect reply that would let the output go will not come.
   if (state_ == State::connecting) services_.sockets.release(socket_, nullptr);
   state_ = State::closed;
+  drop_backlog();
   cancel();
   if (flags_ & kConnected) connections().inflight.subtract();
   const size_t live = live_subscriptions();

@@ -102,6 +102,8 @@ class Session final : public LocalCounted, runtime::Timer {
   std::string_view process(std::string_view frame);
   void hold_back(std::string_view frame);
   void resume();
+  // Nothing is listened to any more.
+  void drop_backlog();
   void handle(const protocol::Command& command, std::string_view bytes);
   void start(const protocol::Command& command, std::string_view bytes, Handler handler);
   static runtime::Task<void> serve(Ref<Session> self, CommandBox box, protocol::RequestKind kind,

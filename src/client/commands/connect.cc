@@ -221,6 +221,7 @@ void Session::refuse_connect(uint32_t id, const protocol::ClientError& error) {
   services_.sockets.abandon_output(socket_);
   services_.sockets.release(socket_, Frame::make(out));
   state_ = State::refused;
+  drop_backlog();
   while (!subscriptions_.empty()) detach(subscriptions_.back());
   if (flags_ & kCounted) services_.census.remove(user());
   flags_ &= static_cast<uint8_t>(~kCounted);
