@@ -10,6 +10,7 @@ namespace {
 constexpr os::Nanos kTick = runtime::TimerWheel::kTick;
 // Beyond this a due time is as good as never, and would not fit into its 32 bits.
 constexpr int64_t kFarSeconds = 10LL * 365 * 24 * 3600;
+constexpr os::Nanos kFar = kFarSeconds * os::kSecond;
 // How long a client whose connect was refused may take to leave (spec connection-lifecycle.md 2.1).
 constexpr os::Nanos kRefusedGrace = 5 * os::kSecond;
 
@@ -20,7 +21,7 @@ uint32_t Session::ticks(os::Nanos time) {
 }
 
 uint32_t Session::due_in(os::Nanos delay) const {
-  return std::max(1u, ticks(services_.shard.now() + std::max<os::Nanos>(delay, 0)));
+  return std::max(1u, ticks(services_.shard.now() + std::clamp<os::Nanos>(delay, 0, kFar)));
 }
 
 void Session::arm() {
@@ -101,7 +102,7 @@ void Session::expire_at(std::optional<int64_t> unix_second) {
   end_due_ = 0;
   if (unix_second) {
     const int64_t left = std::min(*unix_second - services_.shard.unix_seconds(), kFarSeconds);
-    end_due_ = due_in(left * os::kSecond + services_.settings->expired_close_delay);
+    end_due_ = due_in(left * os::kSecond + std::min(services_.settings->expired_close_delay, kFar));
   }
   arm();
 }
