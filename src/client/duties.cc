@@ -11,6 +11,8 @@ constexpr os::Nanos kTick = runtime::TimerWheel::kTick;
 // Beyond this a due time is as good as never, and would not fit into its 32 bits.
 constexpr int64_t kFarSeconds = 10LL * 365 * 24 * 3600;
 constexpr os::Nanos kFar = kFarSeconds * os::kSecond;
+// How long an unsubscribe waits for the subscribe in front of it (connection-lifecycle.md 10).
+constexpr os::Nanos kUnsubscribeWait = 5 * os::kSecond;
 // How long a client whose connect was refused may take to leave (spec connection-lifecycle.md 2.1).
 constexpr os::Nanos kRefusedGrace = 5 * os::kSecond;
 
@@ -26,7 +28,8 @@ uint32_t Session::due_in(os::Nanos delay) const {
 
 void Session::arm() {
   uint32_t next = UINT32_MAX;
-  for (const uint32_t due : {ping_due_, pong_due_, presence_due_, end_due_}) {
+  const uint32_t unsubscribe_due = rare_ ? rare_->unsubscribe_due : 0;
+  for (const uint32_t due : {ping_due_, pong_due_, presence_due_, end_due_, unsubscribe_due}) {
     if (due != 0) next = std::min(next, due);
   }
   if (next == UINT32_MAX) {
@@ -44,6 +47,7 @@ void Session::on_timer() {
     return true;
   };
   if (take(end_due_)) on_end_due();
+  if (is_open() && rare_ && take(rare_->unsubscribe_due)) close(protocol::disconnects::kServerError);
   if (is_open() && take(pong_due_)) close(protocol::disconnects::kNoPong);
   if (is_open() && take(ping_due_)) send_ping();
   if (is_open() && take(presence_due_)) on_presence_tick();
@@ -109,6 +113,15 @@ void Session::expire_at(std::optional<int64_t> unix_second) {
 
 void Session::await_leaving() {
   end_due_ = due_in(kRefusedGrace);
+  arm();
+}
+
+// The unsubscribe of that id is answered when the channel's join has ended.
+void Session::await_join(hub::ChannelSlot channel, uint32_t id) {
+  Rare& rare = this->rare();
+  rare.unsubscribes.emplace_back(channel, id);
+  if (rare.unsubscribe_due != 0) return;
+  rare.unsubscribe_due = due_in(kUnsubscribeWait);
   arm();
 }
 

@@ -89,6 +89,7 @@ class Session final : public LocalCounted, runtime::Timer {
     std::deque<Waiting> backlog;
     size_t backlog_cost = 0;
     std::vector<std::pair<hub::ChannelSlot, uint32_t>> unsubscribes;  // waiting for a join; ids
+    uint32_t unsubscribe_due = 0;  // when the first of them has waited too long
   };
   class Joining;
   struct SubscribePlan;
@@ -131,6 +132,7 @@ class Session final : public LocalCounted, runtime::Timer {
   void start_duties();
   void start_presence_ticks();
   void await_leaving();
+  void await_join(hub::ChannelSlot channel, uint32_t id);
   void expire_at(std::optional<int64_t> unix_second);
   void on_presence_tick();
 

@@ -147,6 +147,7 @@ void Session::answer_waiting_unsubscribes(hub::ChannelSlot channel) {
     if (entry.first == channel) ids.push_back(entry.second);
     return entry.first == channel;
   });
+  if (rare_->unsubscribes.empty()) rare_->unsubscribe_due = 0;
   for (const uint32_t id : ids) reply(id, protocol::UnsubscribeResult());
 }
 

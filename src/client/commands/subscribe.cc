@@ -197,8 +197,7 @@ void Session::unsubscribe(uint32_t id, std::string_view channel) {
     if (subscription->is(Subscription::kJoining)) {
       // Only with client.concurrency: both are answered when the subscribe has ended.
       subscription->flags |= Subscription::kUnwanted;
-      rare().unsubscribes.emplace_back(subscription->channel, id);
-      return;
+      return await_join(subscription->channel, id);
     }
     detach(*subscription);
   }
