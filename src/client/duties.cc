@@ -47,7 +47,8 @@ void Session::on_timer() {
     return true;
   };
   if (take(end_due_)) on_end_due();
-  if (is_open() && rare_ && take(rare_->unsubscribe_due)) close(protocol::disconnects::kServerError);
+  if (is_open() && rare_ && take(rare_->unsubscribe_due))
+    close(protocol::disconnects::kServerError);
   if (is_open() && take(pong_due_)) close(protocol::disconnects::kNoPong);
   if (is_open() && take(ping_due_)) send_ping();
   if (is_open() && take(presence_due_)) on_presence_tick();

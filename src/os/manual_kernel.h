@@ -12,7 +12,7 @@ namespace gyre::os {
 // A kernel for unit tests of one shard: time stands until it is moved, randomness counts up, and
 // what is sent is taken while there is room, and kept. Nothing ever arrives; what needs traffic is
 // a case for the simulation.
-class ManualKernel final : public Kernel {
+class ManualKernel : public Kernel {
  public:
   Nanos monotonic() override { return now; }
   Nanos wall() override { return now; }
