@@ -149,7 +149,7 @@ Result<void> set_listeners(const config::Tree& tree, NodeOptions& options) {
 Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
   GYRE_TRY(options.origins, http::AllowedOrigins::compile(tree.texts("client.allowed_origins")));
   options.admission = {.connections = limit(tree, "client.connection_limit"),
-                       .per_second = limit(tree, "client.connection_rate_limit")};
+                       .burst = limit(tree, "client.connection_rate_limit")};
   if (!tree.boolean("websocket.disabled")) {
     options.websocket_path = handler_path(tree, "websocket.handler_prefix");
   }
@@ -223,7 +223,7 @@ Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& r
                     .connection_limit = limit(tree, "client.connection_limit")};
   // Whoever has had no limit at the start has none.
   const transport::Admission::Limits& limits = running.admission;
-  if (limits.connections == 0 && limits.per_second == 0) reloaded.connection_limit = 0;
+  if (limits.connections == 0 && limits.burst == 0) reloaded.connection_limit = 0;
   return reloaded;
 }
 
