@@ -1,5 +1,7 @@
 // The command `connect` (spec connection-lifecycle.md 2).
 #include <algorithm>
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 
 #include "client/census.h"
 #include "client/joining.h"
@@ -84,12 +86,11 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
     for (std::string& channel : claims.channels)
       claims.subs.emplace_back(std::move(channel), auth::SubscriptionOptions());
   }
+  boost::unordered_flat_set<std::string_view> seen;
   for (const auto& [channel, options] : claims.subs) {
     const channel::Namespace* ns = settings.namespaces->find(settings.namespaces->parse(channel));
     if (!ns) return client::refuse(errors::kUnknownChannel);
-    const bool is_repeated = std::ranges::any_of(
-        subs, [&](const ServerSide& other) { return other.plan.channel == channel; });
-    if (is_repeated || channel.empty()) continue;
+    if (channel.empty() || !seen.insert(channel).second) continue;
     subs.push_back({plan_server_side(channel, ns->options(), options)});
     subs.back().plan.flags |= Subscription::kFromToken;
   }
@@ -106,18 +107,22 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
 Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const Identity& identity,
                                  std::vector<ServerSide>& subs) const {
   const channel::Namespaces& namespaces = *services_.settings->namespaces;
+  if (request.subs.empty()) return {};
+  // The list is the client's and may be long: no walk of one list for each entry of the other.
+  boost::unordered_flat_map<std::string, size_t> places;
+  for (size_t i = 0; i < subs.size(); ++i) places.emplace(subs[i].plan.channel, i);
   for (const auto& [channel, wish] : request.subs) {
-    const auto same = [&channel](const ServerSide& one) { return one.plan.channel == channel; };
-    auto sub = std::ranges::find_if(subs, same);
-    if (sub == subs.end()) {
+    const auto found = places.find(std::string(channel));
+    ServerSide* sub = found == places.end() ? nullptr : &subs[found->second];
+    if (!sub) {
       const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
       if (!ns) return client::refuse(disconnects::kBadRequest);
       const channel::Requester who{.user = identity.user,
                                    .is_subscribed = false,
                                    .is_insecure = services_.settings->insecure};
       if (channel.empty() || !channel::may_be_wished(namespaces, channel, who)) continue;
-      subs.push_back({plan_server_side(channel, ns->options(), {})});
-      sub = subs.end() - 1;
+      places.emplace(channel, subs.size());
+      sub = &subs.emplace_back(plan_server_side(channel, ns->options(), {}));
     }
     sub->plan.was_recovering = wish.recover;
     if (wish.recover && sub->plan.is_recoverable) {
