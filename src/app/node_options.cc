@@ -83,6 +83,13 @@ os::Nanos not_negative(const config::Tree& tree, std::string_view path) {
   return std::max<os::Nanos>(tree.duration(path).count(), 0);
 }
 
+// A negative one is none.
+os::Nanos write_timeout(const config::Tree& tree) {
+  constexpr os::Nanos kNever = os::Nanos{10 * 365 * 24 * 3600} * os::kSecond;
+  const os::Nanos timeout = tree.duration("websocket.write_timeout").count();
+  return timeout > 0 ? std::min(timeout, kNever) : kNever;
+}
+
 Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tree) {
   client::Settings result;
   GYRE_TRY(result.namespaces, namespaces(tree));
@@ -196,7 +203,7 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   NodeOptions options;
   options.name = node_name(tree);
   options.sockets = {.queue_bytes_max = limit(tree, "client.queue_max_size"),
-                     .write_timeout = not_negative(tree, "websocket.write_timeout")};
+                     .write_timeout = write_timeout(tree)};
   GYRE_TRY(options.settings, settings(tree));
   options.version = options.settings->server_version;
   options.connection_tokens = connect_token_options(tree);
