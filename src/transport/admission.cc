@@ -13,7 +13,7 @@ Admission::Verdict Admission::admit(os::Nanos now) {
   const uint64_t limit = connections_.load(std::memory_order_relaxed);
   if (limit > 0 && connected_() >= limit) return Verdict::full;
   if (burst_ == 0) return Verdict::welcome;
-  // A token comes back per second, whatever their number (spec security.md 3).
+  // A token comes back per second, whatever their number (spec security.md 5).
   const os::Nanos burst = static_cast<os::Nanos>(std::min(burst_, kBurstMax)) * os::kSecond;
   os::Nanos full_at = full_at_.load(std::memory_order_relaxed);
   for (;;) {
