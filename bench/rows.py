@@ -126,8 +126,9 @@ def request_rows():
 
 
 def stall_rows():
-    stall = dict(figures=(("growth_mb", "MB"), ("sockets_mb", "MB"), ("all_cut_s", "s"), ("latency_p99_us", "µs")),
-                 floor=None, rounds=2, fresh=True, also=("half_cut_s", "good_share", "latency_max_us"))
+    stall = dict(figures=(("growth_mb", "MB"), ("sockets_mb", "MB"), ("all_cut_s", "s"), ("latency_p99_us", "µs"),
+                          ("good_lost_percent", "%")),
+                 floor=None, rounds=2, fresh=True, also=("half_cut_s", "good_cut", "latency_max_us"))
     return [
         Row("stall-1k", "stall --connections 1000 --rate 1000 --size 1024 --duration 5", **stall),
         Row("stall-10k", "stall --connections 10000 --rate 1000 --size 1024 --duration 5", **stall),

@@ -23,7 +23,7 @@ from rows import all_rows, million
 from servers import ROOT, pick_servers, pin, stop
 
 BUSY = 0.3  # other work on the machine, in cores, from which on a figure is marked
-FAULTS = ("missing", "excess", "lost", "duplicate", "reordered", "diverged", "unreadable")
+FAULTS = ("missing", "excess", "lost", "duplicate", "reordered", "diverged", "unreadable", "good_cut")
 OVERLOADED_US = 25_000  # a median above is that of a queue which grows
 
 
@@ -40,7 +40,8 @@ def run_load(options, server, row, process, port, duration=None):
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
     report = json.loads(done.stdout)
     wrong = {key: report[key] for key in FAULTS if report.get(key)}
-    if wrong:
+    # What a stalled crowd costs the others is a figure of the row; ours must be none.
+    if wrong and not (row.mode == "stall" and server.name != "gyre"):
         raise RuntimeError(f"deliveries are wrong: {wrong}")
     return report
 

@@ -191,8 +191,9 @@ class Stall {
   uint64_t wanted() const { return published_ * options_.good; }
 
   void drain() {
-    const int64_t end = now_ns() + 10 * kSecond;
-    while ((good_observer_.deliveries() < wanted() || publishers_.outstanding() > 0) &&
+    const int64_t end = now_ns() + 20 * kSecond;
+    while (good_observer_.cut() == 0 &&
+           (good_observer_.deliveries() < wanted() || publishers_.outstanding() > 0) &&
            now_ns() < end) {
       loop_.turn(10 * kMillisecond);
     }
@@ -202,6 +203,8 @@ class Stall {
     const uint64_t got = good_observer_.deliveries();
     const Histogram& latency = good_observer_.latency();
     report.number("good_share", static_cast<double>(got) / static_cast<double>(wanted()))
+        .number("good_lost_percent",
+                100.0 - 100.0 * static_cast<double>(got) / static_cast<double>(wanted()))
         .number("good_cut", good_observer_.cut())
         .number("latency_p50_us", latency.quantile_us(0.5))
         .number("latency_p99_us", latency.quantile_us(0.99))
