@@ -1,0 +1,355 @@
+#include "app/node.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "client/test_support.h"
+#include "config/load.h"
+#include "websocket/frame_writer.h"
+
+namespace gyre::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+// Knows one listener from the next.
+class ListeningKernel final : public os::ManualKernel {
+ public:
+  Result<os::Descriptor> listen(const os::ListenOptions& options, os::Token token) override {
+    if (options.port == kTaken) return fail(Errc::unavailable, "the port is taken");
+    listeners.push_back(token);
+    return static_cast<os::Descriptor>(listeners.size());
+  }
+  uint16_t local_port(os::Descriptor listener) override {
+    return static_cast<uint16_t>(40'000 + listener);
+  }
+  static constexpr uint16_t kTaken = 7;
+  std::vector<os::Token> listeners;
+};
+
+config::Tree tree(std::string_view text) {
+  config::Loaded loaded = config::load_text(text, "json", {});
+  EXPECT_TRUE(loaded.is_good()) << (loaded.errors.empty() ? "" : loaded.errors[0].text());
+  return std::move(loaded.tree);
+}
+
+std::string masked(std::string_view message) {
+  std::string frame;
+  websocket::append_masked_frame(frame, websocket::Opcode::text, message, 0x01020304);
+  return frame;
+}
+
+// A whole node of one shard.
+struct TestServer {
+  explicit TestServer(std::string_view text,
+                      EngineFactory engine = memory_engine(std::chrono::seconds(3600)))
+      : node(node_options(tree(text)).value(), std::move(engine), {&kernel}) {
+    const runtime::TurnScope scope(node.shard(0));
+    shard = NodeShard::create(node, 0).value();
+    const auto ports = shard->listen({});
+    EXPECT_TRUE(ports);
+  }
+  ~TestServer() {
+    close_all();
+    const runtime::TurnScope scope(node.shard(0));
+    shard.reset();
+  }
+
+  void settle() {
+    for (int i = 0; i < 4; ++i) node.shard(0).turn(0);
+  }
+  void pass(os::Nanos time) {
+    kernel.now += time;
+    settle();
+  }
+  void close_all() {
+    for (const auto& [descriptor, socket] : sockets) {
+      const runtime::TurnScope scope(node.shard(0));
+      shard->sockets().close(socket);
+    }
+    settle();
+  }
+  os::Descriptor open(size_t listener = 0) {
+    const os::Descriptor descriptor = next++;
+    const runtime::TurnScope scope(node.shard(0));
+    shard->sockets().on_connection(kernel.listeners.at(listener), descriptor);
+    shard->sockets().for_each([&](net::SocketHandle socket, net::Handler&) {
+      const os::Token token = os::Token{socket.generation} << 32 | socket.slot;
+      if (shard->sockets().descriptor(token) == descriptor) sockets[descriptor] = socket;
+    });
+    return descriptor;
+  }
+  std::string say(os::Descriptor descriptor, std::string bytes) {
+    const net::SocketHandle socket = sockets[descriptor];
+    const size_t size = bytes.size();
+    bytes.resize(size + os::kReceivePadding);
+    {
+      const runtime::TurnScope scope(node.shard(0));
+      shard->sockets().on_bytes(os::Token{socket.generation} << 32 | socket.slot,
+                                {bytes.data(), size});
+    }
+    settle();
+    return heard(descriptor);
+  }
+  std::string heard(os::Descriptor descriptor) {
+    return std::exchange(kernel.sent[descriptor], {});
+  }
+  bool is_closed(os::Descriptor descriptor) {
+    return !shard->sockets().is_open(sockets[descriptor]);
+  }
+  std::string get(const std::string& path, size_t listener = 0) {
+    return say(open(listener), "GET " + path + " HTTP/1.1\r\nHost: a\r\n\r\n");
+  }
+  std::string post(const std::string& path, const std::string& body, size_t listener = 0) {
+    return say(open(listener), "POST " + path + " HTTP/1.1\r\nHost: a\r\nX-API-Key: k\r\n" +
+                                   "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                                   body);
+  }
+  os::Descriptor upgraded() {
+    const os::Descriptor client = open();
+    EXPECT_THAT(say(client,
+                    "GET /connection/websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+                    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"),
+                StartsWith("HTTP/1.1 101 "));
+    return client;
+  }
+  std::vector<std::string> command(os::Descriptor client, std::string_view text) {
+    return client::unframed(say(client, masked(text)));
+  }
+  Result<void> reload(std::string_view text) {
+    const runtime::TurnScope scope(node.shard(0));
+    GYRE_TRY(const Reloaded reloaded, reloaded_options(tree(text), node.options()));
+    return shard->apply(reloaded);
+  }
+
+  ListeningKernel kernel;
+  Node node;
+  std::unique_ptr<NodeShard> shard;
+  os::Descriptor next = 100;
+  std::map<os::Descriptor, net::SocketHandle> sockets;
+};
+
+constexpr const char* kOpen = R"({"http_api":{"key":"k"},"health":{"enabled":true},
+    "prometheus":{"enabled":true},"client":{"allow_anonymous_connect_without_token":true},
+    "channel":{"without_namespace":{"allow_subscribe_for_client":true,
+    "allow_subscribe_for_anonymous":true}}})";
+
+TEST(Node, ServesEverythingOnOnePort) {
+  TestServer server(kOpen);
+  EXPECT_EQ(server.kernel.listeners.size(), 1u);
+  EXPECT_THAT(server.get("/health"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("centrifugo_node_num_clients 0"));
+  EXPECT_THAT(server.post("/api/info", "{}"), HasSubstr(R"("num_clients":0)"));
+  EXPECT_THAT(server.get("/demo/"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(server.get("/nothing"), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST(Node, InternalEndpointsKeepToTheInternalPort) {
+  TestServer server(
+      R"({"http_server":{"internal_port":"9000"},"http_api":{"key":"k"},
+          "health":{"enabled":true},"prometheus":{"enabled":true}})");
+  ASSERT_EQ(server.kernel.listeners.size(), 2u);
+  for (const char* path : {"/health", "/metrics"}) {
+    EXPECT_THAT(server.get(path, 0), StartsWith("HTTP/1.1 404 ")) << path;
+    EXPECT_THAT(server.get(path, 1), StartsWith("HTTP/1.1 200 ")) << path;
+  }
+  EXPECT_THAT(server.post("/api/info", "{}", 0), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(server.post("/api/info", "{}", 1), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(server.get("/connection/websocket", 1), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(server.get("/connection/websocket", 0), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST(Node, TheApiMayBeExternal) {
+  TestServer server(
+      R"({"http_server":{"internal_port":"9000"},"http_api":{"key":"k","external":true}})");
+  EXPECT_THAT(server.post("/api/info", "{}", 0), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(server.post("/api/info", "{}", 1), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST(Node, EndpointsCanBeOff) {
+  TestServer server(R"({"http_api":{"disabled":true},"websocket":{"disabled":true}})");
+  for (const char* path : {"/api/info", "/connection/websocket", "/health", "/metrics"}) {
+    EXPECT_THAT(server.get(path), StartsWith("HTTP/1.1 404 ")) << path;
+  }
+}
+
+TEST(Node, ATakenPortIsAnError) {
+  ListeningKernel kernel;
+  NodeOptions options = node_options(tree("{}")).value();
+  options.external.port = ListeningKernel::kTaken;
+  Node node(std::move(options), memory_engine(std::chrono::seconds(1)), {&kernel});
+  const runtime::TurnScope scope(node.shard(0));
+  const auto shard = NodeShard::create(node, 0).value();
+  EXPECT_FALSE(shard->listen({}));
+}
+
+TEST(Node, FiguresFollowTheClients) {
+  TestServer server(kOpen);
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  server.command(client, R"({"id":2,"subscribe":{"channel":"a"}})");
+  EXPECT_EQ(server.node.connected_clients(), 1u);
+  EXPECT_THAT(server.get("/metrics"),
+              testing::AllOf(HasSubstr("centrifugo_node_num_clients 1"),
+                             HasSubstr("centrifugo_node_num_subscriptions 1"),
+                             HasSubstr("centrifugo_node_num_channels 1")));
+  EXPECT_THAT(server.post("/api/channels", "{}"), HasSubstr(R"("a":{"num_clients":1})"));
+  EXPECT_THAT(server.post("/api/publish", R"({"channel":"a","data":1})"),
+              HasSubstr(R"({"result":{}})"));
+  EXPECT_THAT(client::unframed(server.heard(client)),
+              ElementsAre(R"({"push":{"channel":"a","pub":{"data":1}}})"));
+}
+
+TEST(Node, AReloadSwapsNamespacesAndTokens) {
+  TestServer server(kOpen);
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  server.command(client, R"({"id":2,"subscribe":{"channel":"a"}})");
+  EXPECT_THAT(server.command(client, R"({"id":3,"subscribe":{"channel":"new:a"}})"),
+              ElementsAre(HasSubstr(R"("code":102)")));
+  ASSERT_TRUE(server.reload(R"({"client":{"token":{"hmac_secret_key":"s"},
+      "insecure_skip_token_signature_verify":true,"ping_interval":"1h","channel_limit":1},
+      "channel":{"namespaces":[{"name":"new","allow_subscribe_for_client":true,
+      "allow_subscribe_for_anonymous":true}]}})"));
+  EXPECT_THAT(server.command(client, R"({"id":4,"subscribe":{"channel":"new:a"}})"),
+              ElementsAre(R"({"id":4,"subscribe":{}})"));
+  EXPECT_THAT(server.command(client, R"({"id":5,"subscribe":{"channel":"b"}})"),
+              ElementsAre(HasSubstr(R"("code":103)")));
+  EXPECT_THAT(server.post("/api/publish", R"({"channel":"new:a","data":1})"),
+              HasSubstr(R"({"result":{}})"));
+  EXPECT_THAT(client::unframed(server.heard(client)), testing::SizeIs(1)) << "it stays subscribed";
+  const os::Descriptor anonymous = server.upgraded();
+  EXPECT_THAT(server.command(anonymous, R"({"id":1,"connect":{}})"), IsEmpty())
+      << "anonymous connections are not allowed any more";
+  const os::Descriptor ann = server.upgraded();
+  EXPECT_THAT(server.command(ann, R"({"id":1,"connect":{"token":")" +
+                                      client::token(R"({"sub":"ann"})") + "\"}}"),
+              ElementsAre(HasSubstr(R"("ping":25)")))
+      << "pings are as at the start";
+}
+
+TEST(Node, ABrokenReloadChangesNothing) {
+  TestServer server(kOpen);
+  EXPECT_FALSE(server.reload(R"({"client":{"token":{"rsa_public_key":"no key"}}})"));
+  const os::Descriptor client = server.upgraded();
+  EXPECT_THAT(server.command(client, R"({"id":1,"connect":{}})"), testing::SizeIs(1));
+}
+
+TEST(Node, AReloadCannotBringALimitThatWasNotThere) {
+  const std::string base = R"({"client":{"allow_anonymous_connect_without_token":true)";
+  {
+    TestServer server(base + "}}");
+    ASSERT_TRUE(server.reload(base + R"(,"connection_limit":1}})"));
+    server.command(server.upgraded(), R"({"id":1,"connect":{}})");
+    server.upgraded();
+  }
+  TestServer server(base + R"(,"connection_limit":5}})");
+  ASSERT_TRUE(server.reload(base + R"(,"connection_limit":1}})"));
+  server.command(server.upgraded(), R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.get("/connection/websocket"), StartsWith("HTTP/1.1 503 "));
+}
+
+TEST(Node, ADrainEndsWhenAllHaveGone) {
+  TestServer server(kOpen);
+  const os::Descriptor polite = server.upgraded();
+  server.command(polite, R"({"id":1,"connect":{}})");
+  const os::Descriptor mute = server.upgraded();
+  server.command(mute, R"({"id":1,"connect":{}})");
+  const os::Descriptor idle = server.open();
+  bool is_done = false;
+  {
+    const runtime::TurnScope scope(server.node.shard(0));
+    server.node.shard(0).tasks().spawn(client::TestNode::note(server.shard->drain(), &is_done));
+  }
+  server.settle();
+  EXPECT_TRUE(server.is_closed(idle));
+  EXPECT_EQ(server.heard(polite), websocket::close_frame(3001, "shutdown"));
+  std::string answer;
+  websocket::append_masked_frame(answer, websocket::Opcode::close,
+                                 websocket::close_payload(3001, ""), 0x01020304);
+  server.say(polite, answer);
+  EXPECT_TRUE(server.is_closed(polite));
+  server.pass(os::kSecond);
+  EXPECT_FALSE(is_done) << "one has not answered";
+  server.pass(5 * os::kSecond);
+  server.pass(os::kSecond);
+  EXPECT_TRUE(server.is_closed(mute));
+  EXPECT_TRUE(is_done);
+}
+
+// A drain must leave a position check that is waiting for the broker its object.
+TEST(Node, ADrainWaitsForAPositionCheck) {
+  client::GatedBroker* broker = nullptr;
+  EngineFactory engine = memory_engine(std::chrono::seconds(3600));
+  engine.broker = [&broker](runtime::Shard& shard) {
+    auto gated = std::make_unique<client::GatedBroker>(shard);
+    broker = gated.get();
+    return gated;
+  };
+  TestServer server(R"({"client":{"allow_anonymous_connect_without_token":true,
+      "channel_position_check_delay":"5s"},
+      "channel":{"without_namespace":{"allow_subscribe_for_client":true,
+      "allow_subscribe_for_anonymous":true,"history_size":5,"history_ttl":"1h",
+      "force_positioning":true}}})",
+                    std::move(engine));
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  server.command(client, R"({"id":2,"subscribe":{"channel":"a"}})");
+  broker->histories.is_shut = true;
+  server.pass(6 * os::kSecond);
+  ASSERT_THAT(broker->histories.waiting, testing::SizeIs(1)) << "the check asks for the top";
+  bool is_done = false;
+  {
+    const runtime::TurnScope scope(server.node.shard(0));
+    server.node.shard(0).tasks().spawn(client::TestNode::note(server.shard->drain(), &is_done));
+  }
+  for (int i = 0; i < 8; ++i) server.pass(os::kSecond);
+  EXPECT_FALSE(is_done);
+  {
+    const runtime::TurnScope scope(server.node.shard(0));
+    broker->histories.open();
+  }
+  for (int i = 0; i < 8; ++i) server.pass(os::kSecond);
+  EXPECT_TRUE(is_done);
+}
+
+TEST(Node, TheDemoPageIsServedFromItsDirectory) {
+  const std::filesystem::path directory =
+      std::filesystem::path(testing::TempDir()) / "gyre_node_test_demo";
+  std::filesystem::create_directories(directory / "below");
+  std::ofstream(directory / "index.html") << "<p>hello";
+  std::ofstream(directory / "below" / "hidden.txt") << "no";
+  TestServer server(R"({"gyre":{"demo":{"directory":")" + directory.string() + "\"}}}");
+  std::filesystem::remove_all(directory);
+  EXPECT_THAT(server.get("/demo/"), testing::AllOf(StartsWith("HTTP/1.1 200 "),
+                                                   HasSubstr("<p>hello"), HasSubstr("text/html")));
+  EXPECT_THAT(server.get("/demo"), testing::Not(StartsWith("HTTP/1.1 404 ")));
+  for (const char* path : {"/demo/hidden.txt", "/demo/below/hidden.txt", "/demo/%2e%2e/x",
+                           "/%64emo", "/%64emo/", "/demo/x"}) {
+    const std::string answer = server.get(path);
+    EXPECT_THAT(answer, testing::Not(HasSubstr("\r\n\r\nno"))) << path;
+    EXPECT_FALSE(answer.empty()) << path;
+  }
+  EXPECT_THAT(server.post("/demo/", ""), StartsWith("HTTP/1.1 405 "));
+}
+
+TEST(Node, ADemoDirectoryThatIsNotThereIsAnError) {
+  EXPECT_FALSE(node_options(tree(R"({"gyre":{"demo":{"directory":"/nowhere/at/all"}}})")));
+}
+
+TEST(NodeOptions, ANegativeWriteTimeoutIsNone) {
+  const NodeOptions options =
+      node_options(tree(R"({"websocket":{"write_timeout":"-1s"}})")).value();
+  EXPECT_GT(options.sockets.write_timeout, 24 * 3600 * os::kSecond);
+  EXPECT_EQ(node_options(tree("{}")).value().sockets.write_timeout, os::kSecond);
+}
+
+}  // namespace
+}  // namespace gyre::app
