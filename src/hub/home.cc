@@ -56,6 +56,7 @@ Home::~Home() = default;
 runtime::Task<Result<void>> Home::ensure_subscribed() {
   if (!is_subscribed_) {
     homes_.count(metrics::Action::broker_subscribe);
+    may_be_subscribed_ = true;
     GYRE_CO_TRY_VOID(co_await homes_.broker_.subscribe(std::string(name_->text())));
     is_subscribed_ = true;
   }
@@ -154,13 +155,18 @@ runtime::Task<void> Home::retire() {
   // Forgotten before the wait: a join that comes meanwhile subscribes anew and brings its own
   // position.
   position_.reset();
-  if (std::exchange(is_subscribed_, false)) {
+  is_subscribed_ = false;
+  // An answer that says no, or did not come, does not say that the broker does not deliver.
+  if (std::exchange(may_be_subscribed_, false)) {
     // A failure leaves deliveries for a channel that nobody has; they are dropped.
     homes_.count(metrics::Action::broker_unsubscribe);
     static_cast<void>(co_await homes_.broker_.unsubscribe(std::string(name_->text())));
   }
   is_retiring_ = false;
-  if (operations_ == 0 && listeners_.empty()) {
+  if (operations_ > 0 || !listeners_.empty()) co_return;
+  if (may_be_subscribed_) {
+    linger_if_unused();  // somebody has come and gone meanwhile
+  } else {
     homes_.erase(*this);
   }
 }

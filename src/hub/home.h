@@ -86,6 +86,7 @@ class Home final : runtime::Timer {
   std::optional<protocol::StreamPosition> position_;  // once a positioned join has asked for it
   std::chrono::seconds meta_ttl_{0};                  // as the last positioned join had it
   bool is_subscribed_ = false;
+  bool may_be_subscribed_ = false;  // the broker has been asked to deliver, perhaps in vain
   bool is_retiring_ = false;
   uint32_t operations_ = 0;
   uint32_t link_ = UINT32_MAX;  // in the index of Homes

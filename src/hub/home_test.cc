@@ -53,6 +53,7 @@ class HeldBroker final : public engine::Broker {
   void attach(engine::BrokerEvents& new_events) override { events = &new_events; }
   runtime::Task<Result<void>> subscribe(std::string) override {
     ++subscribes;
+    if (refuses) co_return fail(Errc::timed_out, "nobody knows");
     co_return Result<void>();
   }
   runtime::Task<Result<void>> unsubscribe(std::string) override {
@@ -91,6 +92,7 @@ class HeldBroker final : public engine::Broker {
   bool holds = false;
   bool holds_unsubscribes = false;
   bool is_down = false;
+  bool refuses = false;
   int subscribes = 0;
   int unsubscribes = 0;
 };
@@ -386,6 +388,31 @@ TEST_F(HomeTest, WhatIsTooLongOnItsWayIsALoss) {
   EXPECT_EQ(losses_.lost, 0);
   sent_ago(7, 2001);
   EXPECT_EQ(losses_.lost, 1);
+}
+
+// The question may have reached the broker, and only the answer was lost.
+TEST_F(HomeTest, WithdrawsASubscribeThatMayHaveFailed) {
+  broker_.refuses = true;
+  Answer answer;
+  join({}, &answer);
+  ASSERT_TRUE(answer && !*answer);
+  pass(2 * os::kSecond);
+  EXPECT_EQ(broker_.unsubscribes, 1);
+  EXPECT_EQ(homes_.size(), 0u);
+}
+
+TEST_F(HomeTest, WhoComesAndGoesWhileTheBrokerUnsubscribesLeavesNothingBehind) {
+  joined({});
+  homes_.leave("c", shard_.id());
+  broker_.holds_unsubscribes = true;
+  pass(2 * os::kSecond);
+  joined({});
+  homes_.leave("c", shard_.id());
+  broker_.release();
+  pass(2 * os::kSecond);
+  EXPECT_EQ(broker_.subscribes, 2);
+  EXPECT_EQ(broker_.unsubscribes, 2);
+  EXPECT_EQ(homes_.size(), 0u);
 }
 
 // --- PositionCheck
