@@ -95,6 +95,10 @@ class NodeShard {
 
   net::Sockets& sockets() { return sockets_; }
   client::Roster& roster() { return roster_; }
+  // For the simulation, which looks whether anything is left.
+  const hub::LocalHub& hub() const { return hub_; }
+  const hub::Homes& homes() const { return homes_; }
+  const client::Census& census() const { return census_; }
 
  private:
   class ApiCounter;

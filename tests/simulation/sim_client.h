@@ -24,6 +24,14 @@ class SimClient : public SimActor {
   SimClient(const SimClient&) = delete;
 
   void connect(uint16_t port) { end_ = network_.connect(port); }
+  // Once more, as a new one.
+  void reconnect(uint16_t port) {
+    close();
+    outgoing_.clear();
+    received_.clear();
+    finishing_ = paused_ = ended_ = broken_ = false;
+    connect(port);
+  }
   void send(std::string_view bytes) { outgoing_ += bytes; }
   // No more will be sent, after what is queued.
   void finish() { finishing_ = true; }
@@ -31,12 +39,17 @@ class SimClient : public SimActor {
     if (end_.connection) network_.close(end_);
     end_ = End();
   }
+  // The network breaks the connection now.
+  void cut() {
+    if (is_open()) end_.connection->break_at = network_.now();
+  }
   void pause_reading(bool pause) { paused_ = pause; }
 
   bool is_open() const { return end_.connection != nullptr; }
   bool is_broken() const { return broken_; }
   // The other side has finished.
   bool has_end() const { return ended_; }
+  bool is_paused() const { return paused_; }
   const std::string& received() const { return received_; }
   std::string take_received() { return std::exchange(received_, {}); }
 
@@ -49,6 +62,7 @@ class SimClient : public SimActor {
     if (end_.is_broken()) {
       broken_ = true;
       close();
+      on_broken();
       return;
     }
     if (can_read() && (!can_write() || network_.chance(500))) {
@@ -61,6 +75,8 @@ class SimClient : public SimActor {
  protected:
   // Bytes have arrived, `received` has them; or the end has come.
   virtual void on_received() {}
+  virtual void on_broken() {}
+  SimNetwork& network() const { return network_; }
 
  private:
   bool can_write() const {

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/broker.h"
+#include "os/kernel.h"
+
+namespace gyre::sim {
+
+// A day in the life of a whole node: a few shards, channels of all kinds, clients that come, go and
+// read slowly, publishers, operations of the server API, jumps of time; over the memory engine, or
+// over a broker that answers late and at times loses, repeats and fails. Everything is the seed's
+// choice. While it runs, each client holds what it sees against what was published; when it has
+// become quiet, the node must have told everybody, and when all have left, nothing may be left.
+struct ScenarioOptions {
+  uint64_t seed = 1;
+  enum class Engine : uint8_t { memory, remote } engine = Engine::memory;
+  bool traces = false;
+};
+
+struct ScenarioResult {
+  std::vector<std::string> violations;
+  uint64_t hash = 0;
+  uint64_t steps = 0;
+  os::Nanos simulated = 0;
+  // What was exercised, over all clients.
+  uint64_t connects = 0;
+  uint64_t publications = 0;
+  uint64_t recovered = 0;
+  uint64_t recovered_publications = 0;
+  uint64_t unrecovered = 0;
+  uint64_t losses = 0;
+  uint64_t slow = 0;
+};
+
+ScenarioResult run_scenario(const ScenarioOptions& options);
+
+}  // namespace gyre::sim
