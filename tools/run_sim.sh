@@ -14,6 +14,6 @@ while [ $# -gt 0 ]; do
   esac
   shift 2
 done
-cmake --preset "$preset" >/dev/null
-cmake --build --preset "$preset" --target gyre_scenario_test >/dev/null
+build() { cmake --preset "$preset" && cmake --build --preset "$preset" --target gyre_scenario_test; }
+output=$(build 2>&1) || { echo "$output" >&2; exit 1; }
 exec "build/$preset/tests/simulation/gyre_scenario_test" --gtest_filter=ScenarioTest.Repeats --gtest_brief=1
