@@ -34,6 +34,7 @@ struct Service::Content {
   std::string version_epoch;
   uint64_t version = 0;
   bool skip_history = false;
+  bool delta = false;
 };
 
 template <class Request>
@@ -44,7 +45,8 @@ Answer<Service::Content> Service::take_content(Request& request) {
                  .idempotency_key = std::move(request.idempotency_key),
                  .version_epoch = std::move(request.version_epoch),
                  .version = request.version,
-                 .skip_history = request.skip_history};
+                 .skip_history = request.skip_history,
+                 .delta = request.delta};
 }
 
 engine::PublishRequest Service::to_engine(std::string channel, Content content,
@@ -52,6 +54,7 @@ engine::PublishRequest Service::to_engine(std::string channel, Content content,
   auto publication = make_ref<protocol::Publication>(std::move(content.data.bytes));
   if (content.data.is_json) publication->mark_data_as_json();
   if (!content.tags.empty()) publication->set_tags(std::move(content.tags));
+  publication->wants_delta = content.delta || options.delta_publish;
   if (content.version != 0) publication->set_version(content.version);
   if (!content.version_epoch.empty()) {
     publication->set_version_epoch(std::move(content.version_epoch));

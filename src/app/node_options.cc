@@ -27,9 +27,15 @@ seconds whole_seconds(const config::Tree& tree, std::string_view path) {
   return std::chrono::duration_cast<seconds>(tree.duration(path));
 }
 
+bool lists(const std::vector<std::string>& list, std::string_view wanted) {
+  return std::ranges::find(list, wanted) != list.end();
+}
+
 channel::ChannelOptions channel_options(const config::Tree& from, const std::string& format) {
   return {
       .presence = from.boolean("presence"),
+      .join_leave = from.boolean("join_leave"),
+      .force_push_join_leave = from.boolean("force_push_join_leave"),
       .history_size = static_cast<int32_t>(from.integer("history_size")),
       .history_ttl = whole_seconds(from, "history_ttl"),
       .history_meta_ttl = whole_seconds(from, "history_meta_ttl"),
@@ -37,6 +43,11 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
       .allow_positioning = from.boolean("allow_positioning"),
       .force_recovery = from.boolean("force_recovery"),
       .allow_recovery = from.boolean("allow_recovery"),
+      .recovers_cache = from.text("force_recovery_mode") == "cache",
+      .auto_cache_recover = from.boolean("auto_cache_recover"),
+      .allows_fossil_delta = lists(from.texts("allowed_delta_types"), "fossil"),
+      .delta_publish = from.boolean("delta_publish"),
+      .allow_tags_filter = from.boolean("allow_tags_filter"),
       .allow_subscribe_for_client = from.boolean("allow_subscribe_for_client"),
       .allow_subscribe_for_anonymous = from.boolean("allow_subscribe_for_anonymous"),
       .allow_publish_for_client = from.boolean("allow_publish_for_client"),
@@ -98,6 +109,12 @@ Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tre
       tree.boolean("client.allow_anonymous_connect_without_token");
   result.disallow_anonymous_connection_tokens =
       tree.boolean("client.disallow_anonymous_connection_tokens");
+  result.has_personal_channels = tree.boolean("client.subscribe_to_user_personal_channel.enabled");
+  result.personal_namespace =
+      tree.text("client.subscribe_to_user_personal_channel.personal_channel_namespace");
+  result.single_connection =
+      tree.boolean("client.subscribe_to_user_personal_channel.single_connection");
+  if (tree.boolean("rpc.ping.enabled")) result.rpc_ping_method = tree.text("rpc.ping.method");
   result.connect_include_server_time = tree.boolean("client.connect_include_server_time");
   if (tree.duration("client.ping_interval") <= tree.duration("client.pong_timeout")) {
     return fail(Errc::invalid, "client.ping_interval must be greater than client.pong_timeout");
@@ -224,6 +241,9 @@ Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& r
   next.insecure = fresh->insecure;
   next.allow_anonymous_connect_without_token = fresh->allow_anonymous_connect_without_token;
   next.disallow_anonymous_connection_tokens = fresh->disallow_anonymous_connection_tokens;
+  next.has_personal_channels = fresh->has_personal_channels;
+  next.personal_namespace = fresh->personal_namespace;
+  next.single_connection = fresh->single_connection;
   Reloaded reloaded{.settings = std::make_shared<const client::Settings>(std::move(next)),
                     .connection_tokens = connect_token_options(tree),
                     .subscription_tokens = subscribe_token_options(tree),

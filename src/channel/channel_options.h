@@ -18,6 +18,8 @@ enum class DataFormat : uint8_t {
 // those of the keys.
 struct ChannelOptions {
   bool presence = false;
+  bool join_leave = false;             // who joins and leaves is told to those who want to know
+  bool force_push_join_leave = false;  // that is everybody
 
   int32_t history_size = 0;
   std::chrono::seconds history_ttl{0};
@@ -26,6 +28,12 @@ struct ChannelOptions {
   bool allow_positioning = false;
   bool force_recovery = false;
   bool allow_recovery = false;
+  bool recovers_cache = false;      // force_recovery_mode: cache
+  bool auto_cache_recover = false;  // with every subscribe, asked for or not
+
+  bool allows_fossil_delta = false;  // allowed_delta_types
+  bool delta_publish = false;        // publications may be delivered as deltas
+  bool allow_tags_filter = false;
 
   bool allow_subscribe_for_client = false;
   bool allow_subscribe_for_anonymous = false;

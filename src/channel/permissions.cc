@@ -19,6 +19,12 @@ bool may_read(const ChannelOptions& options, const Requester& who) {
                 options.allow_history_for_anonymous);
 }
 
+bool may_see_members(const ChannelOptions& options, const Requester& who) {
+  return passes(who, options.allow_presence_for_client, options.allow_presence_for_subscriber,
+                options.allow_presence_for_anonymous) ||
+         who.is_insecure;
+}
+
 Refusal denied_unless(bool allowed) {
   if (allowed) return std::nullopt;
   return errors::kPermissionDenied;
@@ -80,12 +86,13 @@ Refusal may_read_history(const Resolved& channel, const Requester& who) {
 }
 
 Refusal may_see_presence(const Resolved& channel, const Requester& who) {
-  const ChannelOptions& options = channel.options();
-  if (!options.presence) return errors::kNotAvailable;
-  return denied_unless(passes(who, options.allow_presence_for_client,
-                              options.allow_presence_for_subscriber,
-                              options.allow_presence_for_anonymous) ||
-                       who.is_insecure);
+  if (!channel.options().presence) return errors::kNotAvailable;
+  return denied_unless(may_see_members(channel.options(), who));
+}
+
+bool may_follow_members(const Resolved& channel, Requester who) {
+  who.is_subscribed = true;  // it is about to be
+  return channel.options().join_leave && may_see_members(channel.options(), who);
 }
 
 StreamWish forced(const ChannelOptions& options) {

@@ -42,6 +42,10 @@ Refusal may_publish(const Resolved& channel, const Requester& who);
 Refusal may_read_history(const Resolved& channel, const Requester& who);
 Refusal may_see_presence(const Resolved& channel, const Requester& who);
 
+// Whether a subscriber who asks for it is told who joins and leaves: who may see presence could
+// find out anyway.
+bool may_follow_members(const Resolved& channel, Requester who);
+
 // What a subscription gets of what it asks for, besides what the namespace forces; the rest is
 // ignored silently. As a subscriber who may read history could find everything out anyway, that
 // access grants both.

@@ -88,6 +88,8 @@ inline constexpr auto kTypeOfReply<protocol::PresenceStatsResult> =
 template <>
 inline constexpr auto kTypeOfReply<protocol::HistoryResult> = metrics::FrameType::history;
 template <>
+inline constexpr auto kTypeOfReply<protocol::RpcResult> = metrics::FrameType::rpc;
+template <>
 inline constexpr auto kTypeOfReply<protocol::RefreshResult> = metrics::FrameType::refresh;
 template <>
 inline constexpr auto kTypeOfReply<protocol::SubRefreshResult> = metrics::FrameType::sub_refresh;

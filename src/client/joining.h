@@ -21,7 +21,7 @@ class Session::Joining {
 
   // The next delivery is the subscriber's. To be called in the turn of the home's answer, with the
   // reply written; the session must be open.
-  void go_live(const SubscribePlan& plan);
+  void go_live(const SubscribePlan& plan, const hub::Joined& joined);
 
  private:
   Session& session_;
@@ -42,6 +42,11 @@ struct Session::SubscribePlan {
   std::string info;
   std::string data;
   std::chrono::seconds history_meta_ttl{0};
+  bool recovers_cache = false;       // only the newest publication
+  bool has_delta = false;            // negotiated
+  bool announces = false;            // the channel is told of join and leave
+  bool wants_announcements = false;  // of others, and its own
+  std::shared_ptr<const protocol::TagsFilter> filter = nullptr;
 
   bool is_positioned() const { return flags & Subscription::kPositioned; }
   bool is_present() const { return flags & Subscription::kPresent; }

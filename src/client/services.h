@@ -15,6 +15,7 @@
 
 namespace gyre::client {
 
+class Audience;
 class Census;
 class Roster;
 
@@ -31,6 +32,7 @@ struct Services {
   std::shared_ptr<const Settings> settings;
   std::unique_ptr<const auth::TokenVerifier> connection_tokens;
   std::unique_ptr<const auth::TokenVerifier> subscription_tokens;
+  Audience* audience = nullptr;        // the connections of the whole node
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
   std::string scratch = {};            // where messages are encoded
 };

@@ -141,8 +141,7 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
     case Kind::send:
       return close(protocol::disconnects::kNotAvailable);
     case Kind::rpc:
-      return refuse(command.id, command.kind(),
-                    protocol::ClientError(protocol::errors::kNotAvailable));
+      return rpc(command.id, std::get<protocol::RpcRequest>(command.request).method);
     case Kind::subscribe:
       return start(command, bytes, &Session::subscribe);
     case Kind::unsubscribe:
@@ -177,6 +176,15 @@ runtime::Task<void> Session::serve(Ref<Session> self, CommandBox box, protocol::
   self->services_.metrics.commands[method_of(kind)].observe(self->services_.shard.now() - began);
   if (self->is_open() && !answer) self->refuse(box.id(), kind, answer.error());
   self->resume();
+}
+
+// Nothing answers but the ping extension (spec config.md 10.8).
+void Session::rpc(uint32_t id, std::string_view method) {
+  const std::string& ping = services_.settings->rpc_ping_method;
+  if (!ping.empty() && method == ping) return reply(id, protocol::RpcResult());
+  const protocol::ErrorCode& error =
+      ping.empty() ? protocol::errors::kNotAvailable : protocol::errors::kMethodNotFound;
+  refuse(id, protocol::RequestKind::rpc, protocol::ClientError(error));
 }
 
 void Session::on_pong() {
@@ -259,8 +267,9 @@ void Session::end() {
   services_.metrics.subscriptions[client_name()].subtract(static_cast<int64_t>(live));
   for (const Subscription& subscription : subscriptions_) {
     if (subscription.is(Subscription::kJoining)) continue;  // undone by whoever joins
-    if (subscription.is(Subscription::kPresent)) withdraw_presence(subscription.channel);
+    Parting end = parting(subscription);
     services_.hub.remove(subscription.channel, subscription.receiver);
+    tell(std::move(end));
   }
   subscriptions_ = std::vector<Subscription>();
   if (flags_ & kCounted) services_.census.remove(user());

@@ -144,6 +144,8 @@ class Session final : public LocalCounted, runtime::Timer {
                                      std::vector<ServerSide>& subs);
   Answer<void> add_wishes(const protocol::ConnectRequest& request, const Identity& identity,
                           std::vector<ServerSide>& subs) const;
+  Answer<void> add_personal_channel(Identity& identity, std::vector<ServerSide>& subs) const;
+  runtime::Task<Answer<void>> displace_others(std::string user, std::string channel);
   runtime::Task<Answer<void>> admit(const Identity& identity);
   runtime::Task<Answer<void>> join_all(std::vector<ServerSide>& subs);
   static runtime::Task<void> join_one(Ref<Session> self, ServerSide* one, runtime::Latch* latch);
@@ -157,8 +159,11 @@ class Session final : public LocalCounted, runtime::Timer {
   SubscribePlan plan_server_side(std::string_view channel, const channel::ChannelOptions& options,
                                  const auth::SubscriptionOptions& wanted) const;
   runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
-  static protocol::SubscribeResult describe(const SubscribePlan& plan, const hub::Joined& joined,
-                                            int64_t now);
+  protocol::SubscribeResult describe(const SubscribePlan& plan, const hub::Joined& joined) const;
+  Answer<void> plan_filter(const protocol::SubscribeRequest& request,
+                           const channel::ChannelOptions& options, SubscribePlan& plan) const;
+  static void plan_recovery(const channel::ChannelOptions& options, bool is_asked,
+                            protocol::StreamPosition since, SubscribePlan& plan);
   void count_recovery(const SubscribePlan& plan, const hub::Joined& joined);
   void push_subscribed(const SubscribePlan& plan, const hub::Joined& joined);
   void unsubscribe(uint32_t id, std::string_view channel);
@@ -167,6 +172,7 @@ class Session final : public LocalCounted, runtime::Timer {
   runtime::Task<Answer<void>> history(const CommandBox& box);
   runtime::Task<Answer<void>> presence(const CommandBox& box);
   runtime::Task<Answer<void>> presence_stats(const CommandBox& box);
+  void rpc(uint32_t id, std::string_view method);
   void refresh(uint32_t id, std::string_view token);
   Answer<void> apply_refresh(std::string_view token, protocol::RefreshResult& result);
   bool has_other_token_channels(const auth::Claims& claims) const;
@@ -183,6 +189,16 @@ class Session final : public LocalCounted, runtime::Timer {
   // Ends the subscription, which must be live, in hub and presence; tells nobody.
   void detach(Subscription& subscription);
   void forget(Subscription& subscription);
+  // What others see of a subscription's end: taken down before it ends, told when it has.
+  struct Parting {
+    std::string channel;
+    protocol::AnnouncementRef leave;  // null if nobody is told
+    bool was_present = false;
+  };
+  Parting parting(const Subscription& subscription) const;
+  void tell(Parting parting);
+  void announce_join(const SubscribePlan& plan);
+  static uint8_t receiver_flags(const SubscribePlan& plan, const hub::Joined& joined);
   void withdraw_presence(hub::ChannelSlot channel);
   protocol::ClientInfo info(const Subscription* subscription) const;
   protocol::ClientInfo info(std::string_view chan_info) const;

@@ -20,6 +20,11 @@ struct Settings {
   bool disallow_anonymous_connection_tokens = false;
   bool connect_include_server_time = false;
 
+  bool has_personal_channels = false;  // subscribe_to_user_personal_channel.enabled
+  std::string personal_namespace;
+  bool single_connection = false;
+  std::string rpc_ping_method;  // empty: there is none
+
   os::Nanos ping_interval = 25 * os::kSecond;  // 0: no pings
   os::Nanos pong_timeout = 8 * os::kSecond;    // 0: pongs are not waited for
   os::Nanos stale_close_delay = 10 * os::kSecond;

@@ -5,6 +5,17 @@
 
 namespace gyre::client {
 
+uint8_t Session::receiver_flags(const SubscribePlan& plan, const hub::Joined& joined) {
+  using Receiver = hub::Receiver;
+  uint8_t flags = 0;
+  if (plan.is_positioned()) flags |= Receiver::kPositioned;
+  if (plan.has_delta) flags |= Receiver::kDelta;
+  // Whoever has recovered has the publication that the next one is made of.
+  if (plan.has_delta && joined.recovery.recovered) flags |= Receiver::kDeltaReady;
+  if (plan.wants_announcements) flags |= Receiver::kAnnouncements;
+  return flags;
+}
+
 Session::Joining::Joining(Session& session, std::string_view channel, uint16_t flags)
     : session_(session), channel_(session.services_.hub.reserve(channel)) {
   Subscription subscription;
@@ -23,15 +34,15 @@ Session::Joining::~Joining() {
   session_.services_.hub.release(channel_);
 }
 
-void Session::Joining::go_live(const SubscribePlan& plan) {
+void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joined) {
   is_live_ = true;
   Services& services = session_.services_;
   Subscription& subscription = *session_.find(channel_);
-  const uint8_t receiver_flags = plan.is_positioned() ? hub::Receiver::kPositioned : 0;
-  subscription.receiver =
-      services.hub.add(channel_, {.outlet = session_.outlet(),
-                                  .variant = hub::variant_of(session_.encoding()),
-                                  .flags = receiver_flags});
+  subscription.receiver = services.hub.add(channel_,
+                                           {.outlet = session_.outlet(),
+                                            .variant = hub::variant_of(session_.encoding()),
+                                            .flags = receiver_flags(plan, joined)},
+                                           plan.filter.get());
   subscription.flags &= static_cast<uint16_t>(~Subscription::kJoining);
   services.metrics.actions[metrics::Action::add_subscription].add();
   services.metrics.subscriptions[session_.client_name()].add();
@@ -82,9 +93,33 @@ void Session::forget(Subscription& subscription) {
 void Session::detach(Subscription& subscription) {
   const hub::ChannelSlot channel = subscription.channel;
   const uint32_t receiver = subscription.receiver;
-  if (subscription.is(Subscription::kPresent)) withdraw_presence(channel);
+  Parting end = parting(subscription);
   forget(subscription);
   services_.hub.remove(channel, receiver);
+  tell(std::move(end));
+}
+
+Session::Parting Session::parting(const Subscription& subscription) const {
+  Parting end;
+  end.was_present = subscription.is(Subscription::kPresent);
+  const bool is_told = subscription.is(Subscription::kAnnounced);
+  if (is_told || end.was_present) end.channel = services_.hub.name(subscription.channel);
+  if (is_told) end.leave = make_ref<const protocol::Announcement>(false, info(&subscription));
+  return end;
+}
+
+void Session::tell(Parting parting) {
+  if (parting.leave) services_.directory.announce(parting.channel, std::move(parting.leave));
+  if (parting.was_present) services_.directory.withdraw(std::move(parting.channel), id_.text());
+}
+
+void Session::announce_join(const SubscribePlan& plan) {
+  if (!plan.announces || !is_open()) return;
+  Subscription* subscription = find(plan.channel);
+  if (!subscription || subscription->is(Subscription::kJoining)) return;
+  subscription->flags |= Subscription::kAnnounced;
+  services_.directory.announce(plan.channel,
+                               make_ref<const protocol::Announcement>(true, info(subscription)));
 }
 
 void Session::withdraw_presence(hub::ChannelSlot channel) {
@@ -125,8 +160,9 @@ void Session::on_lost(hub::ChannelSlot channel) {
   Subscription* subscription = find(channel);
   if (!subscription) return;
   const bool is_server_side = subscription->is(Subscription::kServerSide);
-  if (subscription->is(Subscription::kPresent)) withdraw_presence(channel);
+  Parting end = parting(*subscription);
   forget(*subscription);
+  tell(std::move(end));
   if (is_server_side) return close(protocol::disconnects::kInsufficientState);
   push_unsubscribe(services_.hub.name(channel), protocol::unsubscribes::kInsufficientState);
 }

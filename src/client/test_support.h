@@ -94,6 +94,10 @@ class GatedBroker final : public engine::Broker {
     if (is_down) co_return fail(Errc::unavailable, "down");
     co_return co_await inner_.history(std::move(channel), std::move(query));
   }
+  runtime::Task<Result<void>> announce(std::string channel,
+                                       protocol::AnnouncementRef announcement) override {
+    co_return co_await inner_.announce(std::move(channel), std::move(announcement));
+  }
   runtime::Task<Result<void>> remove_history(std::string channel) override {
     co_return co_await inner_.remove_history(std::move(channel));
   }
@@ -333,10 +337,13 @@ struct TestNode {
   // From the API, without history.
   void publish(std::string_view channel, std::string_view data,
                engine::HistoryOptions history = {}) {
+    publish(channel, make_ref<protocol::Publication>(std::string(data)), history);
+  }
+  void publish(std::string_view channel, Ref<protocol::Publication> publication,
+               engine::HistoryOptions history) {
     TestShard& from = *shards[0];
     {
       const runtime::TurnScope scope(from.shard);
-      auto publication = make_ref<protocol::Publication>(std::string(data));
       from.shard.tasks().spawn(ignore(from.directory.publish({.channel = std::string(channel),
                                                               .publication = std::move(publication),
                                                               .history = history,
@@ -411,7 +418,8 @@ inline TestShard::TestShard(TestNode& node, uint16_t index)
                .metrics = metrics,
                .settings = node.settings,
                .connection_tokens = nullptr,
-               .subscription_tokens = nullptr},
+               .subscription_tokens = nullptr,
+               .audience = &audience},
       audience(shard, node.rosters) {
   const auto verifier = [] {
     return std::make_unique<const auth::TokenVerifier>(

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "protocol/announcement.h"
 #include "protocol/publication.h"
 #include "runtime/task.h"
 
@@ -58,6 +59,9 @@ class BrokerEvents {
   // history.
   virtual void on_publication(std::string_view channel, const protocol::PublicationRef& publication,
                               std::string_view epoch) = 0;
+  // Somebody has joined the channel or left it. In no order with publications.
+  virtual void on_announcement(std::string_view channel,
+                               const protocol::AnnouncementRef& announcement) = 0;
 };
 
 // Carries publications between nodes and keeps the history of channels. One instance for each home
@@ -72,6 +76,9 @@ class Broker {
   virtual runtime::Task<Result<void>> subscribe(std::string channel) = 0;
   virtual runtime::Task<Result<void>> unsubscribe(std::string channel) = 0;
   virtual runtime::Task<Result<PublishResult>> publish(PublishRequest request) = 0;
+  // Tells the channel's subscribers on all nodes; kept nowhere.
+  virtual runtime::Task<Result<void>> announce(std::string channel,
+                                               protocol::AnnouncementRef announcement) = 0;
   // Makes the channel's stream if there is none, as its position must not change afterwards.
   virtual runtime::Task<Result<HistoryPage>> history(std::string channel, HistoryQuery query) = 0;
   struct TopQuery {

@@ -13,12 +13,14 @@ namespace gyre::hub {
 // and builds each variant at its first use.
 class Broadcast {
  public:
-  Broadcast(std::string_view channel, const protocol::Publication& publication)
-      : channel_(channel), publication_(publication) {}
+  // `base`: the publication before this one, if deltas against it are wanted; else null.
+  Broadcast(std::string_view channel, const protocol::Publication& publication,
+            const protocol::Publication* base)
+      : channel_(channel), publication_(publication), base_(base) {}
   Broadcast(const Broadcast&) = delete;
 
   // Null if the publication cannot be written in this variant: a payload that is not JSON, for a
-  // JSON client.
+  // JSON client; a delta that is not worth it.
   const FrameRef& frame(FrameVariant variant) {
     Entry& entry = entries_[static_cast<size_t>(variant)];
     if (!entry.is_built) [[unlikely]]
@@ -32,9 +34,11 @@ class Broadcast {
     bool is_built = false;
   };
   void build(FrameVariant variant, Entry& entry);
+  bool encode(FrameVariant variant, std::string& message) const;
 
   std::string_view channel_;
   const protocol::Publication& publication_;
+  const protocol::Publication* base_;
   std::array<Entry, kFrameVariants> entries_;
 };
 

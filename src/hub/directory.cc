@@ -35,6 +35,13 @@ runtime::Task<void> remove_at_home(HomeParts home, std::string channel, std::str
   tell_presence_failure(co_await home.presence->remove(std::move(channel), std::move(client)));
 }
 
+runtime::Task<void> announce_at_home(HomeParts home, std::string channel,
+                                     protocol::AnnouncementRef announcement) {
+  const Result<void> result =
+      co_await home.homes->broker().announce(std::move(channel), std::move(announcement));
+  if (!result) log::warn("a join or leave was not told", {{"error", result.error().context}});
+}
+
 }  // namespace
 
 runtime::ShardId Directory::home_of(std::string_view channel) const {
@@ -82,6 +89,22 @@ void Directory::withdraw(std::string channel, std::string client) {
   runtime::send_errand(shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
                                client = std::move(client)]() mutable {
     shard.tasks().spawn(remove_at_home(parts, std::move(channel), std::move(client)));
+  });
+}
+
+void Directory::announce(std::string channel, protocol::AnnouncementRef announcement) {
+  check_shard();
+  if (metrics_) {
+    metrics_
+        ->messages_sent[announcement->is_join ? metrics::BrokerMessage::join
+                                              : metrics::BrokerMessage::leave]
+        .add();
+  }
+  const runtime::ShardId home = home_of(channel);
+  runtime::Shard& shard = shard_.set()[home];
+  runtime::send_errand(shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
+                               announcement = std::move(announcement)]() mutable {
+    shard.tasks().spawn(announce_at_home(parts, std::move(channel), std::move(announcement)));
   });
 }
 

@@ -43,6 +43,8 @@ class Directory : runtime::ShardBound {
   void refresh_presence(std::string channel, protocol::ClientInfo info);
   // The client is not in the channel any more.
   void withdraw(std::string channel, std::string client);
+  // Tells the channel's subscribers that somebody has joined or left.
+  void announce(std::string channel, protocol::AnnouncementRef announcement);
 
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request);
   runtime::Task<Result<engine::HistoryPage>> history(std::string channel,

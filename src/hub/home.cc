@@ -77,14 +77,21 @@ runtime::Task<Result<Joined>> Home::join(runtime::ShardId shard, JoinWish wish) 
 }
 
 runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
-  // One more than the limit is asked for, so that a cut can be told from an end.
   engine::HistoryQuery query{.limit = wish.since ? wish.recovery_limit : 0,
                              .since = std::nullopt,
                              .reverse = false,
                              .meta_ttl = wish.meta_ttl};
+  if (wish.since && wish.is_cache) {
+    // With a filter the newest publication may not be the one that is wanted.
+    query.limit = wish.filter ? wish.recovery_limit : 1;
+    query.reverse = true;
+  }
   meta_ttl_ = wish.meta_ttl;
   // The epoch is compared here: a wrong one is an answer, not an error.
-  if (wish.since) query.since = protocol::StreamPosition{wish.since->offset, ""};
+  if (wish.since && !wish.is_cache) {
+    query.since = protocol::StreamPosition{wish.since->offset, ""};
+  }
+  keeps_last_ |= wish.wants_delta;
   if (!reading_) reading_ = std::make_unique<Reading>();
   ++reading_->readers;
   homes_.count(wish.since ? metrics::Action::history_recover : metrics::Action::history_stream_top);
@@ -105,8 +112,18 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   if (!page) co_return std::unexpected(std::move(page).error());
   if (!caught_up) lose_to(page->top);
   Joined joined{.position = *position_, .recovery = {}};
-  if (wish.since) joined.recovery = recover(*wish.since, *position_, page->publications, arrivals);
+  if (wish.since) joined.recovery = recover_from(wish, *page, arrivals);
   co_return joined;
+}
+
+Recovery Home::recover_from(const JoinWish& wish, const engine::HistoryPage& page,
+                            const std::vector<protocol::PublicationRef>& arrivals) const {
+  if (wish.is_cache) {
+    return recover_cache(*wish.since, *position_, page.publications, arrivals, wish.filter.get());
+  }
+  Recovery recovery = recover(*wish.since, *position_, page.publications, arrivals);
+  if (wish.filter) apply_filter(*wish.filter, recovery.publications);
+  return recovery;
 }
 
 std::vector<protocol::PublicationRef> Home::arrivals_of(const std::string& epoch) const {
@@ -155,6 +172,8 @@ runtime::Task<void> Home::retire() {
   // Forgotten before the wait: a join that comes meanwhile subscribes anew and brings its own
   // position.
   position_.reset();
+  last_.reset();
+  keeps_last_ = false;
   is_subscribed_ = false;
   // An answer that says no, or did not come, does not say that the broker does not deliver.
   if (std::exchange(may_be_subscribed_, false)) {
@@ -176,11 +195,13 @@ void Home::arrived(const protocol::PublicationRef& publication, std::string_view
   if (reading_ && reading_->arrivals.size() < kArrivalsMax) {
     reading_->arrivals.push_back({publication, std::string(epoch)});
   }
+  const protocol::PublicationRef base = take_base(publication, verdict);
   listeners_.for_each([&](runtime::ShardId shard) {
     LocalHub* hub = homes_.hubs_[shard.value];
-    runtime::send_errand(homes_.shard_.set()[shard], [hub, name = name_, publication, verdict] {
-      hub->deliver(name->text(), publication, verdict);
-    });
+    runtime::send_errand(homes_.shard_.set()[shard],
+                         [hub, name = name_, publication, verdict, base] {
+                           hub->deliver(name->text(), publication, verdict, base);
+                         });
   });
   if (reading_ && !reading_->catching_up.empty()) {
     const std::vector<CatchUp*> waiting = reading_->catching_up;
@@ -188,11 +209,29 @@ void Home::arrived(const protocol::PublicationRef& publication, std::string_view
   }
 }
 
+protocol::PublicationRef Home::take_base(const protocol::PublicationRef& publication,
+                                         Verdict verdict) {
+  if (!keeps_last_ || verdict == Verdict::stale || publication->offset == 0) return nullptr;
+  protocol::PublicationRef before = std::exchange(last_, publication);
+  const bool is_next = before && before->offset + 1 == publication->offset;
+  return is_next && publication->wants_delta ? before : nullptr;
+}
+
+void Home::announced(const protocol::AnnouncementRef& announcement) {
+  listeners_.for_each([&](runtime::ShardId shard) {
+    LocalHub* hub = homes_.hubs_[shard.value];
+    runtime::send_errand(homes_.shard_.set()[shard], [hub, name = name_, announcement] {
+      hub->announce(name->text(), *announcement);
+    });
+  });
+}
+
 // Continuity is judged once for the channel, not for each subscriber (spec subscriptions.md, 5.4).
 Verdict Home::judge(const protocol::Publication& publication, std::string_view epoch) {
   if (!position_ || publication.offset == 0) return Verdict::next;
   if (position_->epoch != epoch) {
     if (!position_->epoch.empty()) lose();
+    last_.reset();
     position_ = {publication.offset, std::string(epoch)};
     return Verdict::next;
   }
@@ -319,6 +358,18 @@ void Homes::on_publication(std::string_view channel, const protocol::Publication
     }
   }
   if (Home* home = find(channel)) home->arrived(publication, epoch);
+}
+
+void Homes::on_announcement(std::string_view channel,
+                            const protocol::AnnouncementRef& announcement) {
+  check_shard();
+  if (metrics_) {
+    metrics_
+        ->messages_received[announcement->is_join ? metrics::BrokerMessage::join
+                                                  : metrics::BrokerMessage::leave]
+        .add();
+  }
+  if (Home* home = find(channel)) home->announced(announcement);
 }
 
 }  // namespace gyre::hub

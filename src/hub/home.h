@@ -23,6 +23,9 @@ struct JoinWish {
   std::optional<protocol::StreamPosition> since;  // to recover from
   int32_t recovery_limit = 0;  // publications at most; more missed is not recovered
   std::chrono::seconds meta_ttl{0};
+  bool is_cache = false;     // only the newest publication is recovered
+  bool wants_delta = false;  // deliveries come with the publication before them
+  std::shared_ptr<const protocol::TagsFilter> filter = nullptr;  // what is recovered must pass it
 };
 
 struct Joined {
@@ -46,6 +49,7 @@ class Home final : runtime::Timer {
   runtime::Task<Result<Joined>> join(runtime::ShardId shard, JoinWish wish);
   void leave(runtime::ShardId shard);
   void arrived(const protocol::PublicationRef& publication, std::string_view epoch);
+  void announced(const protocol::AnnouncementRef& announcement);
 
   const SharedNameRef& name() const { return name_; }
   uint32_t& link() { return link_; }
@@ -67,6 +71,10 @@ class Home final : runtime::Timer {
   // What has arrived while history was read, of the epoch that the channel is in.
   std::vector<protocol::PublicationRef> arrivals_of(const std::string& epoch) const;
   void adopt(const protocol::StreamPosition& top);
+  Recovery recover_from(const JoinWish& wish, const engine::HistoryPage& page,
+                        const std::vector<protocol::PublicationRef>& arrivals) const;
+  // What the publication may be a delta against; it takes its place.
+  protocol::PublicationRef take_base(const protocol::PublicationRef& publication, Verdict verdict);
   Verdict judge(const protocol::Publication& publication, std::string_view epoch);
   void lose();
   void listen(runtime::ShardId shard);
@@ -85,6 +93,9 @@ class Home final : runtime::Timer {
   ShardList listeners_;
   std::optional<protocol::StreamPosition> position_;  // once a positioned join has asked for it
   std::chrono::seconds meta_ttl_{0};                  // as the last positioned join had it
+  // The publication delivered last, while somebody has asked for deltas.
+  protocol::PublicationRef last_;
+  bool keeps_last_ = false;
   bool is_subscribed_ = false;
   bool may_be_subscribed_ = false;  // the broker has been asked to deliver, perhaps in vain
   bool is_retiring_ = false;
@@ -102,7 +113,7 @@ class Home final : runtime::Timer {
   };
   std::unique_ptr<Reading> reading_;
 };
-static_assert(sizeof(Home) <= 144, "there is one for each channel of the node");
+static_assert(sizeof(Home) <= 160, "there is one for each channel of the node");
 
 // All homes of one shard. Owned by the shard's assembly; lives as long as the shard.
 class Homes final : public engine::BrokerEvents, runtime::ShardBound {
@@ -139,6 +150,8 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
 
   void on_publication(std::string_view channel, const protocol::PublicationRef& publication,
                       std::string_view epoch) override;
+  void on_announcement(std::string_view channel,
+                       const protocol::AnnouncementRef& announcement) override;
 
  private:
   friend class Home;

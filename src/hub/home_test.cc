@@ -47,6 +47,45 @@ TEST(Recovery, MergesWhatArrivedMeanwhile) {
   EXPECT_FALSE(recover({2, "e"}, {6, "e"}, read, {published(6)}).recovered) << "5 is missing";
 }
 
+TEST(CacheRecovery, SendsTheNewestUnlessItIsThere) {
+  const std::vector<PublicationRef> newest{published(4)};
+  EXPECT_EQ(offsets(recover_cache({1, "e"}, {4, "e"}, newest, {}, nullptr).publications),
+            std::vector<uint64_t>{4});
+  EXPECT_EQ(offsets(recover_cache({9, "other"}, {4, "e"}, newest, {}, nullptr).publications),
+            std::vector<uint64_t>{4});
+  const Recovery there = recover_cache({4, "e"}, {4, "e"}, newest, {}, nullptr);
+  EXPECT_TRUE(there.recovered);
+  EXPECT_TRUE(there.publications.empty());
+}
+
+TEST(CacheRecovery, NeedsTheTopOrThePosition) {
+  EXPECT_FALSE(recover_cache({1, "e"}, {4, "e"}, {}, {}, nullptr).recovered);
+  EXPECT_TRUE(recover_cache({4, "e"}, {4, "e"}, {}, {}, nullptr).recovered);
+  EXPECT_FALSE(recover_cache({0, "e"}, {0, "e"}, {}, {}, nullptr).recovered);
+  EXPECT_FALSE(recover_cache({1, "e"}, {4, "e"}, {published(3)}, {}, nullptr).recovered);
+}
+
+TEST(CacheRecovery, CountsWhatArrivedMeanwhile) {
+  const Recovery recovery =
+      recover_cache({1, "e"}, {5, "e"}, {published(4)}, {published(5), published(6)}, nullptr);
+  EXPECT_TRUE(recovery.recovered);
+  EXPECT_EQ(offsets(recovery.publications), std::vector<uint64_t>{5}) << "6 comes by itself";
+}
+
+TEST(CacheRecovery, SendsTheNewestThatPassesTheFilter) {
+  protocol::FilterNode node;
+  node.key = "a";
+  node.cmp = "ex";
+  const auto filter = protocol::TagsFilter::compile(node);
+  auto with_tag = make_ref<protocol::Publication>("3");
+  with_tag->offset = 3;
+  with_tag->set_tags({{"a", "1"}});
+  const Recovery recovery =
+      recover_cache({1, "e"}, {4, "e"}, {published(4), with_tag, published(2)}, {}, &*filter);
+  EXPECT_TRUE(recovery.recovered);
+  EXPECT_EQ(offsets(recovery.publications), std::vector<uint64_t>{3});
+}
+
 // A broker that does nothing until the test says so.
 class HeldBroker final : public engine::Broker {
  public:
@@ -70,6 +109,9 @@ class HeldBroker final : public engine::Broker {
     co_return page;
   }
   runtime::Task<Result<void>> remove_history(std::string) override { co_return Result<void>(); }
+  runtime::Task<Result<void>> announce(std::string, protocol::AnnouncementRef) override {
+    co_return fail(Errc::unavailable, "not part of this test");
+  }
 
   // The held reads get the page as it is now.
   void release() {
@@ -413,6 +455,27 @@ TEST_F(HomeTest, WhoComesAndGoesWhileTheBrokerUnsubscribesLeavesNothingBehind) {
   EXPECT_EQ(broker_.subscribes, 2);
   EXPECT_EQ(broker_.unsubscribes, 2);
   EXPECT_EQ(homes_.size(), 0u);
+}
+
+TEST_F(HomeTest, DeltasAreAgainstTheDirectPredecessor) {
+  set_page({}, 5);
+  joined({.positioned = true, .wants_delta = true});
+  receive(Receiver::kPositioned | Receiver::kDelta | Receiver::kDeltaReady);
+  const auto deliver = [&](uint64_t offset, bool wants_delta) {
+    auto publication = make_ref<protocol::Publication>(
+        "\"The quick brown fox jumps over the lazy dog " + std::to_string(offset) + '"');
+    publication->offset = offset;
+    publication->wants_delta = wants_delta;
+    broker_.events->on_publication("c", publication, "e");
+    sockets_.flush();
+    const std::string bytes = std::exchange(kernel_.sent[10], {});
+    EXPECT_NE(bytes.find("\"pub\""), std::string::npos);
+    return bytes.find(R"("delta":true)") != std::string::npos;
+  };
+  EXPECT_FALSE(deliver(6, true)) << "the home has not seen 5";
+  EXPECT_TRUE(deliver(7, true));
+  EXPECT_FALSE(deliver(8, false)) << "its author wants none";
+  EXPECT_TRUE(deliver(9, true));
 }
 
 // --- PositionCheck

@@ -1,9 +1,29 @@
 #include "hub/local_hub.h"
 
+#include <array>
+
 #include "base/hash.h"
 #include "hub/broadcast.h"
+#include "protocol/encoder.h"
 
 namespace gyre::hub {
+
+namespace {
+
+// Null if the info is not JSON, for JSON clients.
+FrameRef announcement_frame(protocol::Encoding encoding, std::string_view channel,
+                            const protocol::Announcement& announcement) {
+  constexpr auto kEnvelope = protocol::Envelope::reply;
+  std::string message;
+  const bool is_encoded =
+      announcement.is_join ? protocol::encode_push(encoding, kEnvelope, channel,
+                                                   protocol::JoinPush{announcement.info}, message)
+                           : protocol::encode_push(encoding, kEnvelope, channel,
+                                                   protocol::LeavePush{announcement.info}, message);
+  return is_encoded ? Frame::make(message) : nullptr;
+}
+
+}  // namespace
 
 LocalHub::LocalHub(net::Sockets& sockets, ReceiverEvents& events, metrics::ShardMetrics* metrics)
     : sockets_(sockets), events_(events), metrics_(metrics), index_(Access{&channels_}) {
@@ -32,8 +52,15 @@ void LocalHub::release(ChannelSlot channel) {
   drop_if_unused(channel);
 }
 
-uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver) {
-  std::vector<Receiver>& receivers = channels_[channel.value].receivers;
+uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver, const protocol::TagsFilter* filter) {
+  Channel& state = channels_[channel.value];
+  std::vector<Receiver>& receivers = state.receivers;
+  const bool is_filtered = filter && !receiver.is(Receiver::kDelta);
+  if (is_filtered || receiver.is(Receiver::kAnnouncements)) {
+    if (!state.extras) state.extras = std::make_unique<Extras>();
+    if (is_filtered) receiver.filter = use_filter(*state.extras, *filter);
+    if (receiver.is(Receiver::kAnnouncements)) ++state.extras->announced;
+  }
   // Half again at a time: doubling would leave a million-strong channel with 8 MB of air.
   if (receivers.size() == receivers.capacity()) {
     receivers.reserve(receivers.size() + receivers.size() / 2 + 1);
@@ -42,6 +69,39 @@ uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver) {
   ++subscriptions_;
   note_subscriptions();
   return static_cast<uint32_t>(receivers.size() - 1);
+}
+
+// Equal filters are one. Where a channel has more of them than a receiver can name, the last number
+// stands for none: its subscribers get more than they asked for, never less.
+uint16_t LocalHub::use_filter(Extras& extras, const protocol::TagsFilter& filter) {
+  std::optional<size_t> gap;
+  for (size_t i = 0; i < extras.filters.size(); ++i) {
+    if (!extras.filters[i]) {
+      if (!gap) gap = i;
+    } else if (extras.filters[i]->filter == filter) {
+      ++extras.filters[i]->users;
+      return static_cast<uint16_t>(i + 1);
+    }
+  }
+  if (!gap && extras.filters.size() >= kFiltersMax) return 0;
+  if (!gap) {
+    gap = extras.filters.size();
+    extras.filters.emplace_back();
+  }
+  extras.filters[*gap] = Extras::SharedFilter{.filter = filter, .users = 1};
+  return static_cast<uint16_t>(*gap + 1);
+}
+
+void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
+  if (!channel.extras) return;
+  Extras& extras = *channel.extras;
+  if (receiver.is(Receiver::kAnnouncements)) --extras.announced;
+  if (receiver.filter > 0) {
+    auto& shared = extras.filters[receiver.filter - 1u];
+    if (--shared->users == 0) shared.reset();
+    while (!extras.filters.empty() && !extras.filters.back()) extras.filters.pop_back();
+  }
+  if (extras.announced == 0 && extras.filters.empty()) channel.extras.reset();
 }
 
 void LocalHub::remove(ChannelSlot channel, uint32_t index) {
@@ -57,6 +117,7 @@ void LocalHub::note_subscriptions() {
 void LocalHub::take_out(ChannelSlot channel, uint32_t index) {
   std::vector<Receiver>& receivers = channels_[channel.value].receivers;
   GYRE_DCHECK(index < receivers.size());
+  forget_extras(channels_[channel.value], receivers[index]);
   --subscriptions_;
   note_subscriptions();
   if (index + 1 < receivers.size()) {
@@ -79,47 +140,110 @@ void LocalHub::drop_if_unused(ChannelSlot channel) {
   channels_.erase(channel.value);
 }
 
+bool LocalHub::passes(const Extras* extras, const Receiver& receiver,
+                      const protocol::Publication& publication) {
+  if (receiver.filter == 0) [[likely]]
+    return true;
+  if (judged_.size() < extras->filters.size()) judged_.resize(extras->filters.size());
+  Judged& judged = judged_[receiver.filter - 1u];
+  if (judged == Judged::not_yet) {
+    const protocol::TagsFilter& filter = extras->filters[receiver.filter - 1u]->filter;
+    judged = filter.matches(publication.tags()) ? Judged::passes : Judged::fails;
+  }
+  return judged == Judged::passes;
+}
+
+// A receiver's first publication is whole and makes it ready for deltas, if it is sure to get all
+// that follow.
+const FrameRef& LocalHub::next_frame(Broadcast& broadcast, Receiver& receiver) {
+  if (!receiver.is(Receiver::kDelta)) [[likely]]
+    return broadcast.frame(receiver.variant);
+  const bool is_json = receiver.variant == FrameVariant::json;
+  if (receiver.is(Receiver::kDeltaReady)) {
+    const FrameRef& delta =
+        broadcast.frame(is_json ? FrameVariant::json_delta : FrameVariant::protobuf_delta);
+    if (delta) return delta;
+  }
+  if (receiver.is(Receiver::kPositioned)) receiver.flags |= Receiver::kDeltaReady;
+  return broadcast.frame(is_json ? FrameVariant::json_text : FrameVariant::protobuf_bare);
+}
+
 size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRef& publication,
-                         Verdict verdict) {
+                         Verdict verdict, const protocol::PublicationRef& base) {
   check_shard();
   const ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return 0;
-  const std::vector<Receiver>& receivers = channels_[slot.value].receivers;
+  std::vector<Receiver>& receivers = channels_[slot.value].receivers;
+  const Extras* extras = channels_[slot.value].extras.get();
   const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
-  Broadcast broadcast(channel, *publication);
-  size_t delivered_by[kFrameVariants] = {};
+  Broadcast broadcast(channel, *publication, base.get());
   const bool is_bulk = receivers.size() > kBulkReceivers;
+  size_t delivered = 0;
+  size_t bytes = 0;
+  size_t filtered = 0;
   for (size_t i = 0; i < receivers.size(); ++i) {
     if (i + kPrefetchAhead < receivers.size()) {
       sockets_.prefetch(receivers[i + kPrefetchAhead].outlet);
     }
-    const Receiver& receiver = receivers[i];
-    if (verdict == Verdict::stale && receiver.is_positioned()) continue;
-    const FrameRef& frame = broadcast.frame(receiver.variant);
+    Receiver& receiver = receivers[i];
+    if (verdict == Verdict::stale && receiver.is(Receiver::kPositioned)) continue;
+    if (!passes(extras, receiver, *publication)) {
+      ++filtered;
+      continue;
+    }
+    const FrameRef& frame = next_frame(broadcast, receiver);
     if (!frame) [[unlikely]] {
       noted_.push_back(receiver.outlet);
       continue;
     }
-    ++delivered_by[static_cast<size_t>(receiver.variant)];
+    ++delivered;
+    bytes += frame->size();
     if (is_bulk) {
       sockets_.send_bulk(receiver.outlet, frame);
     } else {
       sockets_.send(receiver.outlet, frame);
     }
   }
-  size_t delivered = 0;
-  for (size_t i = 0; i < kFrameVariants; ++i) {
-    if (delivered_by[i] == 0) continue;
-    delivered += delivered_by[i];
-    if (metrics_) {
-      const size_t bytes = broadcast.frame(static_cast<FrameVariant>(i))->size();
-      metrics_->sent[metrics::Transport::websocket][metrics::FrameType::push_publication].add(
-          bytes * delivered_by[i], delivered_by[i]);
-    }
+  judged_.clear();
+  if (metrics_) {
+    metrics_->sent[metrics::Transport::websocket][metrics::FrameType::push_publication].add(
+        bytes, delivered);
+    if (filtered > 0) metrics_->filtered_publications.add(filtered);
+    metrics_->broadcasts.observe(sockets_.shard().kernel().monotonic() - began);
   }
-  if (metrics_) metrics_->broadcasts.observe(sockets_.shard().kernel().monotonic() - began);
   for (uint32_t outlet : std::exchange(noted_, {})) events_.on_unencodable(outlet);
   return delivered;
+}
+
+void LocalHub::announce(std::string_view channel, const protocol::Announcement& announcement) {
+  check_shard();
+  const ChannelSlot slot = find(channel);
+  if (slot == ChannelSlot()) return;
+  const Channel& state = channels_[slot.value];
+  if (!state.extras || state.extras->announced == 0) return;
+  std::array<FrameRef, 2> frames;
+  std::array<size_t, 2> told{};
+  for (const Receiver& receiver : state.receivers) {
+    if (!receiver.is(Receiver::kAnnouncements)) continue;
+    const protocol::Encoding encoding = encoding_of(receiver.variant);
+    FrameRef& frame = frames[static_cast<size_t>(encoding)];
+    if (!frame) frame = announcement_frame(encoding, channel, announcement);
+    if (!frame) {
+      noted_.push_back(receiver.outlet);
+      continue;
+    }
+    ++told[static_cast<size_t>(encoding)];
+    sockets_.send(receiver.outlet, frame);
+  }
+  if (metrics_) {
+    const auto type =
+        announcement.is_join ? metrics::FrameType::push_join : metrics::FrameType::push_leave;
+    for (size_t i = 0; i < told.size(); ++i) {
+      if (told[i] == 0) continue;
+      metrics_->sent[metrics::Transport::websocket][type].add(frames[i]->size() * told[i], told[i]);
+    }
+  }
+  for (uint32_t outlet : std::exchange(noted_, {})) events_.on_unencodable(outlet);
 }
 
 void LocalHub::lose(std::string_view channel) {
@@ -129,7 +253,7 @@ void LocalHub::lose(std::string_view channel) {
   // From the back: what moves into a gap has been looked at already.
   for (size_t i = receivers(slot); i-- > 0;) {
     const Receiver& receiver = channels_[slot.value].receivers[i];
-    if (!receiver.is_positioned()) continue;
+    if (!receiver.is(Receiver::kPositioned)) continue;
     noted_.push_back(receiver.outlet);
     take_out(slot, static_cast<uint32_t>(i));
   }

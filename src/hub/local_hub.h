@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,10 +13,14 @@
 #include "hub/shared_name.h"
 #include "metrics/shard_metrics.h"
 #include "net/sockets.h"
+#include "protocol/announcement.h"
 #include "protocol/publication.h"
+#include "protocol/tags_filter.h"
 #include "runtime/shard_bound.h"
 
 namespace gyre::hub {
+
+class Broadcast;
 
 // Names a channel of this shard's LocalHub while it has receivers or joins in flight.
 struct ChannelSlot {
@@ -25,14 +31,17 @@ struct ChannelSlot {
 // A subscriber in a channel's array: all that a delivery needs to know of it.
 struct Receiver {
   enum Flag : uint8_t {
-    kPositioned = 1,  // wants each offset once: is not sent what is stale, is told of losses
+    kPositioned = 1,     // wants each offset once: is not sent what is stale, is told of losses
+    kDelta = 2,          // has negotiated deltas
+    kDeltaReady = 4,     // has got the publication before the next one
+    kAnnouncements = 8,  // wants to know who joins and leaves
   };
-  uint32_t outlet = 0;  // slot in net::Sockets
-  FrameVariant variant = FrameVariant::json;
+  uint32_t outlet = 0;                        // slot in net::Sockets
+  FrameVariant variant = FrameVariant::json;  // by the encoding: json or protobuf
   uint8_t flags = 0;
-  uint16_t unused = 0;
+  uint16_t filter = 0;  // number of its tags filter in the channel's table, from 1; 0: none
 
-  bool is_positioned() const { return flags & kPositioned; }
+  bool is(Flag flag) const { return flags & flag; }
 };
 static_assert(sizeof(Receiver) == 8, "a fan-out to a million walks this array");
 
@@ -67,7 +76,9 @@ class LocalHub : runtime::ShardBound {
   void release(ChannelSlot channel);
 
   // Live from the next delivery on. Returns the receiver's index, which `on_moved` may change.
-  uint32_t add(ChannelSlot channel, Receiver receiver);
+  // `filter` may be null; it has no effect on receivers with deltas, which need every publication.
+  uint32_t add(ChannelSlot channel, Receiver receiver,
+               const protocol::TagsFilter* filter = nullptr);
   void remove(ChannelSlot channel, uint32_t index);
 
   ChannelSlot find(std::string_view channel) const;
@@ -82,13 +93,26 @@ class LocalHub : runtime::ShardBound {
   }
   size_t subscriptions() const { return subscriptions_; }
 
-  // Sends the publication to the channel's receivers; returns to how many.
+  // Sends the publication to the channel's receivers; returns to how many. `base` is the one before
+  // it, if it may be sent as a delta.
   size_t deliver(std::string_view channel, const protocol::PublicationRef& publication,
-                 Verdict verdict);
+                 Verdict verdict, const protocol::PublicationRef& base = nullptr);
+  // Tells those who want to know.
+  void announce(std::string_view channel, const protocol::Announcement& announcement);
   // Takes the positioned receivers out and reports each as lost.
   void lose(std::string_view channel);
 
  private:
+  // What few channels have: filters, each with its number of users, and receivers that want to know
+  // who comes and goes.
+  struct Extras {
+    struct SharedFilter {
+      protocol::TagsFilter filter;
+      uint32_t users = 0;
+    };
+    std::vector<std::optional<SharedFilter>> filters;  // by Receiver::filter - 1
+    uint32_t announced = 0;                            // receivers with kAnnouncements
+  };
   struct Channel {
     Channel(std::string_view channel_name, uint64_t name_hash)
         : name(SharedName::make(channel_name)), hash(name_hash) {}
@@ -97,8 +121,9 @@ class LocalHub : runtime::ShardBound {
     std::vector<Receiver> receivers;
     uint32_t joins = 0;
     uint32_t link = UINT32_MAX;
+    std::unique_ptr<Extras> extras;
   };
-  static_assert(sizeof(Channel) <= 48, "a million own channels keep one each");
+  static_assert(sizeof(Channel) <= 56, "a million own channels keep one each");
   struct Access {
     Slab<Channel>* channels;
     uint64_t hash(uint32_t slot) const { return (*channels)[slot].hash; }
@@ -110,8 +135,14 @@ class LocalHub : runtime::ShardBound {
   // Beyond this many receivers a delivery must not delay other connections' replies.
   static constexpr size_t kBulkReceivers = 1000;
   static constexpr size_t kPrefetchAhead = 8;
+  static constexpr size_t kFiltersMax = UINT16_MAX;
 
   void note_subscriptions();
+  static uint16_t use_filter(Extras& extras, const protocol::TagsFilter& filter);
+  void forget_extras(Channel& channel, const Receiver& receiver);
+  bool passes(const Extras* extras, const Receiver& receiver,
+              const protocol::Publication& publication);
+  static const FrameRef& next_frame(Broadcast& broadcast, Receiver& receiver);
   void take_out(ChannelSlot channel, uint32_t index);
   void drop_if_unused(ChannelSlot channel);
 
@@ -123,6 +154,9 @@ class LocalHub : runtime::ShardBound {
   SlotIndex<Access> index_;
   size_t subscriptions_ = 0;
   std::vector<uint32_t> noted_;  // outlets found by the current walk, told after it
+  // What the filters of the channel say of the publication in delivery; by Receiver::filter - 1.
+  enum class Judged : uint8_t { not_yet, passes, fails };
+  std::vector<Judged> judged_;
 };
 
 }  // namespace gyre::hub

@@ -194,5 +194,99 @@ TEST_F(LocalHubTest, AMassDeliveryLeavesBehindAPromptReply) {
   for (size_t i = 0; i < 1500; ++i) ASSERT_NE(sent_to(i), "") << i;
 }
 
+protocol::TagsFilter filter(std::string_view key, std::string_view value) {
+  protocol::FilterNode node;
+  node.key = key;
+  node.cmp = "eq";
+  node.val = value;
+  return *protocol::TagsFilter::compile(node);
+}
+
+protocol::PublicationRef tagged(std::string key, std::string value) {
+  auto result = make_ref<protocol::Publication>("1");
+  result->set_tags({{std::move(key), std::move(value)}});
+  return result;
+}
+
+TEST_F(LocalHubTest, FiltersByTags) {
+  open(4);
+  const ChannelSlot slot = hub_.reserve("c");
+  const auto add = [&](size_t connection, const protocol::TagsFilter* wanted, uint8_t flags = 0) {
+    const uint32_t outlet = accepted_.sockets[connection].slot;
+    events_.places[outlet] = hub_.add(slot, {.outlet = outlet, .flags = flags}, wanted);
+  };
+  const protocol::TagsFilter red = filter("color", "red");
+  const protocol::TagsFilter blue = filter("color", "blue");
+  add(0, &red);
+  add(1, &blue);
+  add(2, nullptr);
+  add(3, &blue, Receiver::kDelta);
+  hub_.release(slot);
+  EXPECT_EQ(hub_.deliver("c", tagged("color", "red"), Verdict::next), 3u)
+      << "deltas need every publication";
+  EXPECT_EQ(hub_.deliver("c", tagged("size", "1"), Verdict::next), 2u);
+  // Filters go with their last user, and their numbers are used again.
+  hub_.remove(slot, events_.places[accepted_.sockets[0].slot]);
+  EXPECT_EQ(hub_.deliver("c", tagged("color", "blue"), Verdict::next), 3u);
+  const protocol::TagsFilter green = filter("color", "green");
+  add(0, &green);
+  EXPECT_EQ(hub_.deliver("c", tagged("color", "green"), Verdict::next), 3u);
+  EXPECT_EQ(hub_.deliver("c", tagged("color", "red"), Verdict::next), 2u);
+}
+
+TEST_F(LocalHubTest, AnnouncementsGoToThoseWhoWantThem) {
+  open(2);
+  const ChannelSlot slot = join("c", 0, Receiver::kAnnouncements);
+  join("c", 1);
+  const protocol::Announcement joined(true, {.user = "u", .client = "i"});
+  hub_.announce("c", joined);
+  hub_.announce("nobody", joined);
+  flush();
+  EXPECT_NE(
+      sent_to(0).find(R"({"push":{"channel":"c","join":{"info":{"user":"u","client":"i"}}}})"),
+      std::string::npos);
+  EXPECT_EQ(sent_to(1), "");
+  hub_.announce("c", protocol::Announcement(false, {.user = "u", .client = "i"}));
+  flush();
+  EXPECT_NE(sent_to(0).find(R"("leave")"), std::string::npos);
+  hub_.remove(slot, events_.places[accepted_.sockets[0].slot]);
+  hub_.announce("c", joined);
+  flush();
+  EXPECT_EQ(sent_to(1), "");
+}
+
+TEST_F(LocalHubTest, AnAnnouncementThatIsNoJsonEndsJsonReceivers) {
+  open(1);
+  join("c", 0, Receiver::kAnnouncements);
+  hub_.announce("c", protocol::Announcement(true, {.user = "u", .conn_info = "\1"}));
+  EXPECT_EQ(events_.unencodable, std::vector{accepted_.sockets[0].slot});
+}
+
+TEST_F(LocalHubTest, DeltasBeginWithAWholePublication) {
+  open(3);
+  join("c", 0, Receiver::kPositioned | Receiver::kDelta);
+  join("c", 1, Receiver::kPositioned | Receiver::kDelta | Receiver::kDeltaReady);
+  join("c", 2, Receiver::kDelta);
+  const auto text = [](int i) {
+    return publication("\"The quick brown fox jumps over the lazy dog " + std::to_string(i) + '"');
+  };
+  const auto has_delta = [this](size_t connection) {
+    return sent_to(connection).find(R"("delta":true)") != std::string::npos;
+  };
+  hub_.deliver("c", text(2), Verdict::next, text(1));
+  flush();
+  EXPECT_FALSE(has_delta(0));
+  EXPECT_TRUE(has_delta(1)) << "it has recovered";
+  EXPECT_FALSE(has_delta(2));
+  hub_.deliver("c", text(3), Verdict::next, text(2));
+  flush();
+  EXPECT_TRUE(has_delta(0));
+  EXPECT_TRUE(has_delta(1));
+  EXPECT_FALSE(has_delta(2)) << "it may have missed the one before";
+  hub_.deliver("c", text(4), Verdict::next);
+  flush();
+  EXPECT_FALSE(has_delta(0)) << "nothing to make it of";
+}
+
 }  // namespace
 }  // namespace gyre::hub

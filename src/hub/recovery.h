@@ -4,6 +4,7 @@
 
 #include "engine/broker.h"
 #include "protocol/publication.h"
+#include "protocol/tags_filter.h"
 
 namespace gyre::hub {
 
@@ -20,5 +21,16 @@ struct Recovery {
 Recovery recover(const protocol::StreamPosition& since, const protocol::StreamPosition& top,
                  const std::vector<protocol::PublicationRef>& read,
                  const std::vector<protocol::PublicationRef>& arrived);
+
+// The same where only the newest publication matters (spec subscriptions.md 5.3): what a subscriber
+// that stands at `since` is sent to be at `top`. `newest` is what was read, the newest first.
+Recovery recover_cache(const protocol::StreamPosition& since, const protocol::StreamPosition& top,
+                       const std::vector<protocol::PublicationRef>& newest,
+                       const std::vector<protocol::PublicationRef>& arrived,
+                       const protocol::TagsFilter* filter);
+
+// Without those that the filter does not let pass.
+void apply_filter(const protocol::TagsFilter& filter,
+                  std::vector<protocol::PublicationRef>& publications);
 
 }  // namespace gyre::hub

@@ -265,18 +265,30 @@ void Sockets::drop_pending(Outlet& outlet) {
 
 void Sockets::enqueue(uint32_t slot, Outlet& outlet, FrameRef frame) {
   if (outlet.flags & kEnded && !(outlet.flags & kOverflowed)) return;
-  outlet.queued_bytes += frame->size();
+  const uint32_t size = frame->size();
+  outlet.queued_bytes += size;
   const bool is_bounded = outlet.framing != Framing::raw && !frame->is_raw();
   if (outlet.pending == 0) {
     outlet.pending = reinterpret_cast<uintptr_t>(frame.leak());
   } else {
     make_queue(outlet, slot).frames.push_back(std::move(frame));
   }
-  if (outlet.queued_bytes > limits_.queue_bytes_max && is_bounded &&
-      !(outlet.flags & kOverflowed)) {
-    outlet.flags |= kOverflowed;
-    ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::slow);
+  if (outlet.queued_bytes <= limits_.queue_bytes_max || !is_bounded ||
+      (outlet.flags & kOverflowed)) {
+    return;
   }
+  // A turn can produce more than may wait. That is the peer's fault only if its socket takes no
+  // more; a single message over the bound always is one too many.
+  if (size <= limits_.queue_bytes_max && !(outlet.flags & (kBlocked | kHeld))) {
+    if (!flush_outlet(slot, outlet)) {
+      outlet.flags |= kBlocked;  // once is enough
+      ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::broken);
+      return;
+    }
+    if (outlet.queued_bytes <= limits_.queue_bytes_max) return;
+  }
+  outlet.flags |= kOverflowed;
+  ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::slow);
 }
 
 bool Sockets::flush() {
@@ -345,9 +357,11 @@ bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
     return true;
   }
   Queue& queue = make_queue(outlet, slot);
-  // The frame owns the bytes until its rest is copied.
-  queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
-  queue.frames.clear();
+  if (sent > 0) {
+    // The frame owns the bytes until its rest is copied.
+    queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
+    queue.frames.clear();
+  }
   outlet.flags |= kBlocked;
   shard_.timers().arm(queue, write_deadline(outlet));
   return true;
@@ -418,8 +432,11 @@ bool Sockets::flush_queue(uint32_t slot, Outlet& outlet) {
         shard_.kernel().send(outlet.socket, token(slot), {out.parts.data(), out.part_count});
     if (sent < 0) return false;
     if (static_cast<size_t>(sent) < out.bytes) {
-      keep_rest(queue, {out.parts.data(), out.part_count}, static_cast<size_t>(sent),
-                out.frame_count);
+      // What the peer has nothing of stays as it is, to be dropped if need be.
+      if (sent > 0) {
+        keep_rest(queue, {out.parts.data(), out.part_count}, static_cast<size_t>(sent),
+                  out.frame_count);
+      }
       outlet.queued_bytes = 0;
       if (queue.rest)
         outlet.queued_bytes += static_cast<uint32_t>(queue.rest->size() - queue.rest_offset);

@@ -174,12 +174,29 @@ TEST_F(SocketsTest, ProgressProlongsTheDeadline) {
   EXPECT_TRUE(seen_.ends.empty());
 }
 
+TEST_F(SocketsTest, ATurnMayProduceMoreThanMayWait) {
+  for (int i = 0; i < 30; ++i) send(std::string(100, 'x'));
+  end_turn();
+  EXPECT_TRUE(seen_.ends.empty()) << "the socket takes it";
+  const std::string bytes = sent();
+  EXPECT_EQ(std::count(bytes.begin(), bytes.end(), 'x'), 3000);
+}
+
+TEST_F(SocketsTest, AMessageOverTheBoundIsSlowWhateverTheSocketTakes) {
+  send(std::string(1001, 'x'));
+  end_turn();
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::slow});
+  EXPECT_EQ(sent(), "");
+}
+
 TEST_F(SocketsTest, TooMuchWaitingIsSlowOnceAndOnlyLastWordsGoOut) {
+  kernel_.room = 0;
   for (int i = 0; i < 30; ++i) send(std::string(100, 'x'));
   end_turn();
   EXPECT_EQ(seen_.ends, std::vector{EndReason::slow});
   EXPECT_EQ(sent(), "");
   sockets_.abandon_output(socket());
+  give_room(1000);
   sockets_.send(socket(), Frame::make_raw("bye"));
   sockets_.close_when_flushed(socket());
   end_turn();

@@ -1,5 +1,7 @@
 #include "protocol/json.h"
 
+#include <simdjson.h>
+
 #include <array>
 #include <cstring>
 
@@ -98,6 +100,10 @@ bool unsafe_in_html(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  return simdjson::validate_utf8(text.data(), text.size());
+}
 
 bool validate(std::string_view text) {
   Scanner scanner(text);

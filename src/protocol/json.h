@@ -14,6 +14,9 @@ inline constexpr int kMaxDepth = 10000;
 // valid UTF-8; escaped lone surrogates are allowed. Does not recurse.
 bool validate(std::string_view text);
 
+// Whether the text is valid UTF-8.
+bool is_utf8(std::string_view text);
+
 // Appends the text as a JSON string with its quotes. `<`, `>`, `&`, U+2028 and U+2029 are escaped,
 // so that the result is harmless inside HTML and JavaScript; what is not UTF-8 becomes U+FFFD.
 void append_string(std::string& out, std::string_view text);

@@ -9,6 +9,7 @@ Publication::Publication(const Publication& other)
       json_(other.json_.load(std::memory_order_relaxed)),
       removed(other.removed),
       delta(other.delta),
+      wants_delta(other.wants_delta),
       data(other.data),
       offset(other.offset),
       time_ms(other.time_ms),

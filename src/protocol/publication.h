@@ -97,8 +97,9 @@ class Publication : public SharedCounted {
   mutable std::atomic<uint8_t> json_{kUnknown};
 
  public:
-  bool removed = false;  // the key is gone (maps)
-  bool delta = false;    // `data` is a delta against the previous publication
+  bool removed = false;      // the key is gone (maps)
+  bool delta = false;        // `data` is a delta against the previous publication
+  bool wants_delta = false;  // its author allows that it is delivered as a delta
   std::string data;
   uint64_t offset = 0;                     // 0 without history
   int64_t time_ms = 0;                     // when it was published; never sent to clients

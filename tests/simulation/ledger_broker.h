@@ -27,6 +27,10 @@ class LedgerBroker final : public engine::Broker, engine::BrokerEvents {
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request) override {
     return broker_->publish(std::move(request));
   }
+  runtime::Task<Result<void>> announce(std::string channel,
+                                       protocol::AnnouncementRef announcement) override {
+    return broker_->announce(std::move(channel), std::move(announcement));
+  }
   runtime::Task<Result<engine::HistoryPage>> history(std::string channel,
                                                      engine::HistoryQuery query) override {
     return broker_->history(std::move(channel), std::move(query));
@@ -42,6 +46,10 @@ class LedgerBroker final : public engine::Broker, engine::BrokerEvents {
         channel,
         {.payload = publication->data, .epoch = std::string(epoch), .offset = publication->offset});
     events_->on_publication(channel, publication, epoch);
+  }
+  void on_announcement(std::string_view channel,
+                       const protocol::AnnouncementRef& announcement) override {
+    events_->on_announcement(channel, announcement);
   }
 
   const std::unique_ptr<engine::Broker> broker_;

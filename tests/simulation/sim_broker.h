@@ -71,6 +71,12 @@ class SimBroker final : public engine::Broker {
   runtime::Task<Result<void>> subscribe(std::string channel) override;
   runtime::Task<Result<void>> unsubscribe(std::string channel) override;
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request) override;
+  // Comes back at once: what announcements are not promised is not tried here.
+  runtime::Task<Result<void>> announce(std::string channel,
+                                       protocol::AnnouncementRef announcement) override {
+    events_->on_announcement(channel, announcement);
+    co_return Result<void>();
+  }
   runtime::Task<Result<engine::HistoryPage>> history(std::string channel,
                                                      engine::HistoryQuery query) override;
   runtime::Task<Result<void>> remove_history(std::string channel) override;

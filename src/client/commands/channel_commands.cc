@@ -36,6 +36,7 @@ runtime::Task<Answer<void>> Session::publish(const CommandBox& box) {
   }
   auto publication = make_ref<protocol::Publication>(std::string(request.data.bytes));
   if (encoding() == protocol::Encoding::json) publication->mark_data_as_json();
+  publication->wants_delta = options.delta_publish;
   publication->info = std::make_unique<const protocol::ClientInfo>(info(find(request.channel)));
   const auto published =
       co_await services_.directory.publish({.channel = std::string(request.channel),

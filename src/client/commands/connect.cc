@@ -3,6 +3,8 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 
+#include "base/log.h"
+#include "client/audience.h"
 #include "client/census.h"
 #include "client/joining.h"
 
@@ -36,6 +38,7 @@ struct Session::Identity {
   std::string info;
   std::string meta;
   std::optional<int64_t> end;  // Unix seconds
+  std::string personal_channel;
 };
 
 runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
@@ -45,12 +48,18 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   Identity identity;
   std::vector<ServerSide> subs;
   GYRE_CO_TRY_VOID(authenticate(request, identity, subs));
+  if (!identity.personal_channel.empty() && services_.settings->single_connection) {
+    GYRE_CO_TRY_VOID(co_await displace_others(identity.user, identity.personal_channel));
+    if (!is_open()) co_return Answer<void>();
+  }
   GYRE_CO_TRY_VOID(co_await admit(identity));
   if (is_open() && !subs.empty()) {
     services_.sockets.hold(socket_);
     GYRE_CO_TRY_VOID(co_await join_all(subs));
   }
-  if (is_open()) reply_connected(box.id(), identity, subs);
+  if (!is_open()) co_return Answer<void>();
+  reply_connected(box.id(), identity, subs);
+  for (const ServerSide& one : subs) announce_join(one.plan);
   co_return Answer<void>();
 }
 
@@ -62,7 +71,10 @@ Answer<void> Session::authenticate(const protocol::ConnectRequest& request, Iden
   } else if (settings.allow_anonymous_connect_without_token || settings.insecure) {
     identity.has_credentials = true;
   }
-  if (identity.has_credentials) GYRE_TRY_VOID(add_wishes(request, identity, subs));
+  if (identity.has_credentials) {
+    GYRE_TRY_VOID(add_personal_channel(identity, subs));
+    GYRE_TRY_VOID(add_wishes(request, identity, subs));
+  }
   if (settings.channel_limit > 0 && subs.size() > settings.channel_limit) {
     return client::refuse(disconnects::kChannelLimit);
   }
@@ -124,12 +136,46 @@ Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const 
       places.emplace(channel, subs.size());
       sub = &subs.emplace_back(plan_server_side(channel, ns->options(), {}));
     }
-    sub->plan.was_recovering = wish.recover;
-    if (wish.recover && sub->plan.is_recoverable) {
-      sub->plan.since = {.offset = wish.offset, .epoch = std::string(wish.epoch)};
-    }
+    const channel::ChannelOptions& options = namespaces.find(namespaces.parse(channel))->options();
+    sub->plan.has_delta = wish.delta == "fossil" && options.allows_fossil_delta;
+    plan_recovery(options, wish.recover, {.offset = wish.offset, .epoch = std::string(wish.epoch)},
+                  sub->plan);
   }
   return {};
+}
+
+// Spec connection-lifecycle.md 2.1, step 5.
+Answer<void> Session::add_personal_channel(Identity& identity,
+                                           std::vector<ServerSide>& subs) const {
+  const Settings& settings = *services_.settings;
+  if (!settings.has_personal_channels || identity.user.empty()) return {};
+  const channel::Namespaces& namespaces = *settings.namespaces;
+  std::string channel;
+  if (!settings.personal_namespace.empty()) {
+    channel = settings.personal_namespace + namespaces.rules().namespace_boundary;
+  }
+  channel += namespaces.rules().user_boundary + identity.user;
+  const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
+  if (!ns) return client::refuse(errors::kUnknownChannel);
+  const auto same = [&channel](const ServerSide& one) { return one.plan.channel == channel; };
+  if (std::ranges::none_of(subs, same)) {
+    subs.push_back({plan_server_side(channel, ns->options(), {})});
+  }
+  identity.personal_channel = std::move(channel);
+  return {};
+}
+
+// The user's other connections make way for this one.
+runtime::Task<Answer<void>> Session::displace_others(std::string user, std::string channel) {
+  const auto stats = co_await services_.directory.presence_stats(std::move(channel));
+  if (!stats) {
+    log::error("error reading presence of a personal channel", {{"error", stats.error().context}});
+    co_return client::refuse(disconnects::kServerError);
+  }
+  if (stats->clients == 0) co_return Answer<void>();
+  Target others{.user = std::move(user), .client = {}, .session = {}, .spared = {id_.text()}};
+  co_await services_.audience->disconnect(std::move(others), disconnects::kConnectionLimit);
+  co_return Answer<void>();
 }
 
 runtime::Task<Answer<void>> Session::admit(const Identity& identity) {
@@ -176,7 +222,7 @@ runtime::Task<void> Session::join_one(Ref<Session> self, ServerSide* one, runtim
   {
     Joining joining(*self, one->plan.channel, one->plan.flags);
     one->joined = co_await self->join(one->plan, joining);
-    if (one->joined && self->is_open()) joining.go_live(one->plan);
+    if (one->joined && self->is_open()) joining.go_live(one->plan, *one->joined);
   }
   latch->arrive();
 }
@@ -195,7 +241,7 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
   }
   for (const ServerSide& one : subs) {
     count_recovery(one.plan, *one.joined);
-    result.subs.emplace_back(one.plan.channel, describe(one.plan, *one.joined, now));
+    result.subs.emplace_back(one.plan.channel, describe(one.plan, *one.joined));
   }
   if (settings.ping_interval > 0 && !transport_->traits().has_own_pings) {
     result.ping = static_cast<uint32_t>(settings.ping_interval / os::kSecond);

@@ -2,6 +2,7 @@
 // 2, 3 and 5.1).
 #include "base/log.h"
 #include "client/joining.h"
+#include "hub/delta_payload.h"
 
 namespace gyre::client {
 
@@ -44,12 +45,15 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   const Answer<hub::Joined> joined = co_await join(*plan, joining);
   if (!is_open()) co_return Answer<void>();
   if (!joined) co_return std::unexpected(joined.error());
-  if (plan->rejects_unrecovered && plan->since && !joined->recovery.recovered) {
+  if (plan->rejects_unrecovered && !plan->recovers_cache && plan->since &&
+      !joined->recovery.recovered) {
     co_return client::refuse(errors::kUnrecoverablePosition);
   }
   count_recovery(*plan, *joined);
-  reply(box.id(), describe(*plan, *joined, services_.shard.unix_seconds()));
-  if (is_open()) joining.go_live(*plan);
+  reply(box.id(), describe(*plan, *joined));
+  if (!is_open()) co_return Answer<void>();
+  joining.go_live(*plan, *joined);
+  announce_join(*plan);
   co_return Answer<void>();
 }
 
@@ -77,7 +81,11 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(
   plan.channel = request.channel;
   channel::StreamWish stream = channel::grant(
       resolved, {.positioned = request.positioned, .recoverable = request.recoverable}, who);
-  bool is_present = resolved.options().presence;
+  const channel::ChannelOptions& options = resolved.options();
+  bool is_present = options.presence;
+  plan.announces = options.join_leave;
+  plan.wants_announcements = options.force_push_join_leave ||
+                             (request.join_leave && channel::may_follow_members(resolved, who));
   if (!request.token.empty()) {
     GYRE_TRY(const auth::Claims claims, verify_token(request));
     plan.end = claims.end();
@@ -85,6 +93,8 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(
     plan.data = claims.options.data;
     const auth::Override& own = claims.options.override_options;
     is_present = own.presence.value_or(is_present);
+    plan.announces = own.join_leave.value_or(plan.announces);
+    plan.wants_announcements = own.force_push_join_leave.value_or(plan.wants_announcements);
     stream.recoverable = own.force_recovery.value_or(stream.recoverable);
     stream.positioned = own.force_positioning.value_or(stream.positioned) || stream.recoverable;
   } else if (const channel::Refusal refusal = channel::may_subscribe(resolved, who, rules)) {
@@ -93,16 +103,38 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(
   if (plan.end && *plan.end <= services_.shard.unix_seconds()) {
     return client::refuse(errors::kExpired);
   }
-  if (request.tf) return client::refuse(errors::kBadRequest);
+  plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta;
+  GYRE_TRY_VOID(plan_filter(request, options, plan));
   plan.flags = stream_flags(stream.positioned, is_present);
   plan.is_recoverable = stream.recoverable;
-  plan.was_recovering = request.recover;
   plan.rejects_unrecovered = request.flag & protocol::kSubscribeFlagRejectUnrecovered;
-  if (request.recover && stream.recoverable) {
-    plan.since = {.offset = request.offset, .epoch = std::string(request.epoch)};
-  }
-  plan.history_meta_ttl = resolved.options().history_meta_ttl;
+  plan_recovery(options, request.recover,
+                {.offset = request.offset, .epoch = std::string(request.epoch)}, plan);
+  plan.history_meta_ttl = options.history_meta_ttl;
   return plan;
+}
+
+Answer<void> Session::plan_filter(const protocol::SubscribeRequest& request,
+                                  const channel::ChannelOptions& options,
+                                  SubscribePlan& plan) const {
+  if (!request.tf) return {};
+  if (!options.allow_tags_filter) return client::refuse(errors::kBadRequest);
+  std::optional<protocol::TagsFilter> filter = protocol::TagsFilter::compile(*request.tf);
+  if (!filter) return client::refuse(errors::kBadRequest);
+  // Deltas need every publication, so such a subscription is not filtered.
+  if (!plan.has_delta) {
+    plan.filter = std::make_shared<const protocol::TagsFilter>(std::move(*filter));
+  }
+  return {};
+}
+
+// From where the subscription recovers, if it does.
+void Session::plan_recovery(const channel::ChannelOptions& options, bool is_asked,
+                            protocol::StreamPosition since, SubscribePlan& plan) {
+  plan.recovers_cache = options.recovers_cache;
+  const bool is_auto = options.recovers_cache && options.auto_cache_recover && plan.is_recoverable;
+  plan.was_recovering = is_asked || is_auto;
+  if (plan.is_recoverable && plan.was_recovering) plan.since = std::move(since);
 }
 
 // The claims of a token that is this client's for this channel.
@@ -134,9 +166,12 @@ Session::SubscribePlan Session::plan_server_side(std::string_view channel,
   plan.flags =
       static_cast<uint16_t>(stream_flags(is_positioned, own.presence.value_or(options.presence)) |
                             Subscription::kServerSide);
+  plan.announces = own.join_leave.value_or(options.join_leave);
+  plan.wants_announcements = own.force_push_join_leave.value_or(options.force_push_join_leave);
   plan.info = wanted.info;
   plan.data = wanted.data;
   plan.history_meta_ttl = options.history_meta_ttl;
+  plan_recovery(options, false, {}, plan);
   return plan;
 }
 
@@ -147,7 +182,10 @@ runtime::Task<Answer<hub::Joined>> Session::join(const SubscribePlan& plan, Join
   hub::JoinWish wish{.positioned = plan.is_positioned(),
                      .since = plan.since,
                      .recovery_limit = services_.settings->recovery_max_publication_limit,
-                     .meta_ttl = plan.history_meta_ttl};
+                     .meta_ttl = plan.history_meta_ttl,
+                     .is_cache = plan.recovers_cache,
+                     .wants_delta = plan.has_delta,
+                     .filter = plan.filter};
   std::optional<protocol::ClientInfo> present;
   if (plan.is_present()) present = info(plan.info);
   Result<hub::Joined> joined =
@@ -171,9 +209,11 @@ void Session::count_recovery(const SubscribePlan& plan, const hub::Joined& joine
 }
 
 // Spec subscriptions.md 5.1. Views into the arguments.
-protocol::SubscribeResult Session::describe(const SubscribePlan& plan, const hub::Joined& joined,
-                                            int64_t now) {
+protocol::SubscribeResult Session::describe(const SubscribePlan& plan,
+                                            const hub::Joined& joined) const {
   protocol::SubscribeResult result;
+  const int64_t now = services_.shard.unix_seconds();
+  result.delta = plan.has_delta;
   if (plan.end && !(plan.flags & Subscription::kServerSide)) {
     result.expires = true;
     result.ttl = static_cast<uint32_t>(std::clamp<int64_t>(*plan.end - now, 0, UINT32_MAX));
@@ -187,7 +227,9 @@ protocol::SubscribeResult Session::describe(const SubscribePlan& plan, const hub
   result.recovered = joined.recovery.recovered;
   // The client moves on by the publications that it missed.
   result.offset = result.recovered ? plan.since->offset : joined.position.offset;
-  if (result.recovered) result.publications = joined.recovery.publications;
+  if (!result.recovered) return result;
+  result.publications = plan.has_delta ? hub::with_deltas(encoding(), joined.recovery.publications)
+                                       : joined.recovery.publications;
   return result;
 }
 
@@ -218,19 +260,21 @@ runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, Subs
       order.channel, ns->options(),
       {.info = order.info, .data = order.data, .override_options = order.override_options});
   if (order.expire_at > 0) plan.end = order.expire_at;
-  if (plan.is_recoverable) plan.since = order.recover_since;
+  if (order.recover_since) plan_recovery(ns->options(), true, *order.recover_since, plan);
   Joining joining(*self, plan.channel, plan.flags);
   const Answer<hub::Joined> joined = co_await self->join(plan, joining);
   if (!joined) co_return fail(Errc::unavailable, "the channel could not be joined");
   if (!self->is_open()) co_return Result<void>();
   self->push_subscribed(plan, *joined);
-  if (self->is_open()) joining.go_live(plan);
+  if (!self->is_open()) co_return Result<void>();
+  joining.go_live(plan, *joined);
+  self->announce_join(plan);
   co_return Result<void>();
 }
 
 // The push, and what the client has missed since the position that the API gave.
 void Session::push_subscribed(const SubscribePlan& plan, const hub::Joined& joined) {
-  const protocol::SubscribeResult result = describe(plan, joined, services_.shard.unix_seconds());
+  const protocol::SubscribeResult result = describe(plan, joined);
   protocol::SubscribePush push;
   push.recoverable = result.recoverable;
   push.positioned = result.positioned;

@@ -40,6 +40,12 @@ PublishResult MemoryBroker::append(PublishRequest& request, protocol::Publicatio
   return {target.top(), is_outdated ? Suppressed::by_version : Suppressed::no};
 }
 
+runtime::Task<Result<void>> MemoryBroker::announce(std::string channel,
+                                                   protocol::AnnouncementRef announcement) {
+  if (events_) events_->on_announcement(channel, announcement);
+  co_return Result<void>();
+}
+
 runtime::Task<Result<HistoryPage>> MemoryBroker::history(std::string channel, HistoryQuery query) {
   Node& kept = node(channel);
   kept.second.stream.keep_until(meta_deadline(query.meta_ttl));

@@ -22,6 +22,7 @@ struct Delivery {
 };
 
 struct Deliveries final : BrokerEvents {
+  void on_announcement(std::string_view, const protocol::AnnouncementRef&) override {}
   void on_publication(std::string_view channel, const PublicationRef& publication,
                       std::string_view epoch) override {
     all.push_back(

@@ -277,7 +277,7 @@ class Ledger(unittest.TestCase):
                 self.assertEqual(set(), left & settings.unavailable(), name)
 
     def test_stripping_takes_keys_out_of_lists_too(self):
-        config = {"sse": {"enabled": True}, "channel": {"namespaces": [{"name": "a", "join_leave": True}]}}
+        config = {"sse": {"enabled": True}, "channel": {"namespaces": [{"name": "a", "subscription_type": "map"}]}}
         self.assertEqual({"channel": {"namespaces": [{"name": "a"}]}}, replay.stripped(config))
 
 
