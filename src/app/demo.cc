@@ -31,8 +31,9 @@ Result<std::shared_ptr<const DemoPage>> DemoPage::load(const std::string& direct
   uintmax_t total = 0;
   std::filesystem::directory_iterator entry(directory, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    if (!entry->is_regular_file()) continue;
-    total += entry->file_size();
+    if (!entry->is_regular_file(error)) continue;
+    total += entry->file_size(error);
+    if (error) break;
     if (total > kBytesMax) {
       return fail(Errc::too_large,
                   fmt::format("gyre.demo.directory: the files of {} have more than "

@@ -65,7 +65,9 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
   };
 }
 
-Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree& tree) {
+// `max_length`: of names; a reload keeps that of the start.
+Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree& tree,
+                                                              size_t max_length) {
   channel::NameRules rules{
       .private_prefix = tree.text("channel.private_prefix"),
       .namespace_boundary = tree.text("channel.namespace_boundary"),
@@ -101,9 +103,14 @@ os::Nanos write_timeout(const config::Tree& tree) {
   return timeout > 0 ? std::min(timeout, kNever) : kNever;
 }
 
-Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tree) {
+size_t max_length(const config::Tree& tree) {
+  return static_cast<size_t>(std::max<int64_t>(tree.integer("channel.max_length"), 0));
+}
+
+Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tree,
+                                                         size_t channel_max_length) {
   client::Settings result;
-  GYRE_TRY(result.namespaces, namespaces(tree));
+  GYRE_TRY(result.namespaces, namespaces(tree, channel_max_length));
   result.insecure = tree.boolean("client.insecure");
   result.allow_anonymous_connect_without_token =
       tree.boolean("client.allow_anonymous_connect_without_token");
@@ -173,7 +180,7 @@ Result<void> set_listeners(const config::Tree& tree, NodeOptions& options) {
 Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
   GYRE_TRY(options.origins, http::AllowedOrigins::compile(tree.texts("client.allowed_origins")));
   options.admission = {.connections = limit(tree, "client.connection_limit"),
-                       .burst = limit(tree, "client.connection_rate_limit")};
+                       .per_second = limit(tree, "client.connection_rate_limit")};
   if (!tree.boolean("websocket.disabled")) {
     options.websocket_path = handler_path(tree, "websocket.handler_prefix");
   }
@@ -221,10 +228,11 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.name = node_name(tree);
   options.sockets = {.queue_bytes_max = limit(tree, "client.queue_max_size"),
                      .write_timeout = write_timeout(tree)};
-  GYRE_TRY(options.settings, settings(tree));
+  GYRE_TRY(options.settings, settings(tree, max_length(tree)));
   options.version = options.settings->server_version;
   options.connection_tokens = connect_token_options(tree);
   options.subscription_tokens = subscribe_token_options(tree);
+  options.has_own_subscription_tokens = has_own_subscribe_tokens(tree);
   options.history_meta_ttl = whole_seconds(tree, "channel.history_meta_ttl");
   options.position_check_delay = not_negative(tree, "client.channel_position_check_delay");
   options.position_max_lag = not_negative(tree, "client.channel_position_max_time_lag");
@@ -235,7 +243,8 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
 }
 
 Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& running) {
-  GYRE_TRY(const std::shared_ptr<const client::Settings> fresh, settings(tree));
+  GYRE_TRY(const std::shared_ptr<const client::Settings> fresh,
+           settings(tree, running.settings->namespaces->rules().max_length));
   client::Settings next = *running.settings;
   next.namespaces = fresh->namespaces;
   next.insecure = fresh->insecure;
@@ -244,13 +253,14 @@ Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& r
   next.has_personal_channels = fresh->has_personal_channels;
   next.personal_namespace = fresh->personal_namespace;
   next.single_connection = fresh->single_connection;
-  Reloaded reloaded{.settings = std::make_shared<const client::Settings>(std::move(next)),
-                    .connection_tokens = connect_token_options(tree),
-                    .subscription_tokens = subscribe_token_options(tree),
-                    .connection_limit = limit(tree, "client.connection_limit")};
+  Reloaded reloaded{
+      .settings = std::make_shared<const client::Settings>(std::move(next)),
+      .connection_tokens = connect_token_options(tree),
+      .subscription_tokens = subscribe_token_options(tree, running.has_own_subscription_tokens),
+      .connection_limit = limit(tree, "client.connection_limit")};
   // Whoever has had no limit at the start has none.
   const transport::Admission::Limits& limits = running.admission;
-  if (limits.connections == 0 && limits.burst == 0) reloaded.connection_limit = 0;
+  if (limits.connections == 0 && limits.per_second == 0) reloaded.connection_limit = 0;
   return reloaded;
 }
 

@@ -29,6 +29,7 @@ struct NodeOptions {
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;
   auth::VerifierOptions subscription_tokens;
+  bool has_own_subscription_tokens = false;  // client.subscription_token.enabled
   std::chrono::seconds history_meta_ttl{0};
   os::Nanos position_check_delay = 0;  // 0: never
   os::Nanos position_max_lag = 0;      // 0: any

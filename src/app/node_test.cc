@@ -235,6 +235,19 @@ TEST(Node, AReloadSwapsNamespacesAndTokens) {
       << "pings are as at the start";
 }
 
+// Spec config.md 9: what the node was given at its start stays.
+TEST(Node, AReloadKeepsTheLengthOfNamesAndWhoseTokensAreWhose) {
+  TestServer server(kOpen);
+  ASSERT_TRUE(server.reload(R"({"client":{"allow_anonymous_connect_without_token":true,
+      "insecure_skip_token_signature_verify":true,"subscription_token":{"enabled":true,
+      "audience":"other"}},"channel":{"max_length":3,"without_namespace":{}}})"));
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.command(client, R"({"id":2,"subscribe":{"channel":"longer","token":")" +
+                                         client::token(R"({"channel":"longer"})") + "\"}}"),
+              ElementsAre(HasSubstr(R"("id":2,"subscribe")")));
+}
+
 TEST(Node, ABrokenReloadChangesNothing) {
   TestServer server(kOpen);
   EXPECT_FALSE(server.reload(R"({"client":{"token":{"rsa_public_key":"no key"}}})"));

@@ -28,7 +28,14 @@ auth::VerifierOptions connect_token_options(const config::Tree& tree) {
 }
 
 auth::VerifierOptions subscribe_token_options(const config::Tree& tree) {
-  const bool has_own = tree.boolean("client.subscription_token.enabled");
+  return subscribe_token_options(tree, has_own_subscribe_tokens(tree));
+}
+
+bool has_own_subscribe_tokens(const config::Tree& tree) {
+  return tree.boolean("client.subscription_token.enabled");
+}
+
+auth::VerifierOptions subscribe_token_options(const config::Tree& tree, bool has_own) {
   return verifier_options(tree, has_own ? "client.subscription_token" : "client.token");
 }
 

@@ -198,6 +198,7 @@ void Sockets::abandon_output(SocketHandle socket) {
 void Sockets::close_when_flushed(SocketHandle socket) {
   if (Outlet* outlet = resolve(socket)) {
     outlet->flags |= kClosing;
+    outlet->flags &= static_cast<uint8_t>(~kHeld);  // nobody is going to release it
     mark(socket.slot, *outlet, prompt_);
   }
 }

@@ -17,11 +17,13 @@ class Admission {
  public:
   struct Limits {
     uint64_t connections = 0;  // 0: any number
-    uint64_t burst = 0;        // 0: any number; as many at once, then one per second
+    uint64_t per_second = 0;   // 0: any number; as many at once
   };
   // `connected`: how many clients the node has.
   Admission(Limits limits, std::function<uint64_t()> connected)
-      : connections_(limits.connections), burst_(limits.burst), connected_(std::move(connected)) {}
+      : connections_(limits.connections),
+        per_second_(limits.per_second),
+        connected_(std::move(connected)) {}
 
   // A full node's answer, or nothing; then a token is taken. `now` is monotonic.
   enum class Verdict : uint8_t { welcome, full, too_fast };
@@ -34,7 +36,7 @@ class Admission {
 
  private:
   std::atomic<uint64_t> connections_;
-  const uint64_t burst_;
+  const uint64_t per_second_;
   const std::function<uint64_t()> connected_;
   // The bucket as the time at which it will be full again (a virtual scheduling algorithm, ITU-T
   // I.371): one word to change atomically.

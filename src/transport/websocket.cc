@@ -65,12 +65,21 @@ http::Route WebSocketEndpoint::route() {
                 return std::nullopt;
               case Admission::Verdict::full:
                 metrics_.connection_limit.add();
+                warn_of_limit();
                 [[fallthrough]];
               case Admission::Verdict::too_fast:
                 return http::Response(503);
             }
             return std::nullopt;
           }};
+}
+
+// Not for each of a storm (spec security.md 5).
+void WebSocketEndpoint::warn_of_limit() {
+  const os::Nanos now = endpoint_.sockets.shard().now();
+  if (now < next_warning_) return;
+  next_warning_ = now + kWarningInterval;
+  log::warn("node connection limit reached", {{"key", "client.connection_limit"}});
 }
 
 void WebSocketEndpoint::upgrade(http::Exchange exchange) {

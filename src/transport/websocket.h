@@ -35,6 +35,7 @@ class WebSocketEndpoint {
   void drain() { is_draining_ = true; }
 
  private:
+  void warn_of_limit();
   void upgrade(http::Exchange exchange);
   websocket::Listener* open(websocket::Connection& connection, const websocket::Wishes& wishes,
                             const std::string& user);
@@ -46,6 +47,8 @@ class WebSocketEndpoint {
   const Options options_;
   const websocket::Endpoint endpoint_;
   bool is_draining_ = false;
+  static constexpr os::Nanos kWarningInterval = 3 * os::kSecond;
+  os::Nanos next_warning_ = 0;
 };
 
 }  // namespace gyre::transport

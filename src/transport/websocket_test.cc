@@ -141,7 +141,7 @@ TEST_F(WebSocketTest, AFullNodeAnswers503) {
 }
 
 TEST_F(WebSocketTest, TooManyAtOnceAreAnswered503) {
-  start({.admission = {.burst = 2}});
+  start({.admission = {.per_second = 2}});
   for (int i = 0; i < 2; ++i) EXPECT_THAT(say(open(), upgrade()), StartsWith("HTTP/1.1 101 "));
   EXPECT_THAT(say(open(), upgrade()), StartsWith("HTTP/1.1 503 "));
   EXPECT_EQ(shard().metrics.connection_limit.value(), 0u);
