@@ -68,12 +68,11 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
 // `max_length`: of names; a reload keeps that of the start.
 Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree& tree,
                                                               size_t max_length) {
-  channel::NameRules rules{
-      .private_prefix = tree.text("channel.private_prefix"),
-      .namespace_boundary = tree.text("channel.namespace_boundary"),
-      .user_boundary = tree.text("channel.user_boundary"),
-      .user_separator = tree.text("channel.user_separator"),
-      .max_length = static_cast<size_t>(std::max<int64_t>(tree.integer("channel.max_length"), 0))};
+  channel::NameRules rules{.private_prefix = tree.text("channel.private_prefix"),
+                           .namespace_boundary = tree.text("channel.namespace_boundary"),
+                           .user_boundary = tree.text("channel.user_boundary"),
+                           .user_separator = tree.text("channel.user_separator"),
+                           .max_length = max_length};
   const std::string& format = tree.text("channel.publication_data_format");
   std::vector<std::pair<std::string, channel::ChannelOptions>> named;
   for (const config::Tree& ns : tree.list("channel.namespaces")) {
@@ -103,7 +102,7 @@ os::Nanos write_timeout(const config::Tree& tree) {
   return timeout > 0 ? std::min(timeout, kNever) : kNever;
 }
 
-size_t max_length(const config::Tree& tree) {
+size_t name_length(const config::Tree& tree) {
   return static_cast<size_t>(std::max<int64_t>(tree.integer("channel.max_length"), 0));
 }
 
@@ -228,7 +227,7 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.name = node_name(tree);
   options.sockets = {.queue_bytes_max = limit(tree, "client.queue_max_size"),
                      .write_timeout = write_timeout(tree)};
-  GYRE_TRY(options.settings, settings(tree, max_length(tree)));
+  GYRE_TRY(options.settings, settings(tree, name_length(tree)));
   options.version = options.settings->server_version;
   options.connection_tokens = connect_token_options(tree);
   options.subscription_tokens = subscribe_token_options(tree);

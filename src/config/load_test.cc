@@ -323,12 +323,12 @@ TEST(Availability, DefaultsAndDormantKeysAreFine) {
 TEST(Availability, NamesWhatIsNotThere) {
   Loaded loaded = from(
       R"({"engine":{"type":"redis"},"admin":{"enabled":true},"broker":{"enabled":true,"type":"nats"},
-    "channel":{"namespaces":[{"name":"ok"},{"name":"aa","join_leave":true}]}})");
+    "channel":{"namespaces":[{"name":"ok"},{"name":"aa","subscribe_proxy_enabled":true}]}})");
   std::vector<std::string> texts;
   for (const Finding& finding : unavailable_settings(loaded.tree))
     texts.push_back(finding.path + "=" + finding.message);
   EXPECT_THAT(texts, ElementsAre("engine.type=\"redis\"", "broker.type=\"nats\"",
-                                 "channel.namespaces.[1].join_leave=true", "admin.enabled=true"));
+                                 "channel.namespaces.[1].subscribe_proxy_enabled=true", "admin.enabled=true"));
 }
 
 TEST(Dotenv, HasTheUsualForms) {
