@@ -6,6 +6,7 @@
 namespace gyre::bench {
 
 inline constexpr int64_t kSecond = 1'000'000'000;
+inline constexpr int64_t kMicrosecond = 1'000;
 inline constexpr int64_t kMillisecond = 1'000'000;
 
 /// Monotonic nanoseconds.

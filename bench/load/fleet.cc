@@ -48,6 +48,7 @@ Fleet::Fleet(const Options& options, Script script, uint32_t count, const MakeOb
       script_(std::move(script)),
       bell_(loop_),
       split_(threads_for(options, count)) {
+  loop_.gather(int64_t{options.gather_us} * kMicrosecond);
   const uint32_t own = std::min(count, options.per_thread);
   observers_.push_back(make(0, 0, own));
   own_ = std::make_unique<Swarm>(options_, script_, loop_, *observers_[0], 0, own);
@@ -72,6 +73,7 @@ void Fleet::run(uint32_t swarm_number, uint32_t first, uint32_t count) {
   if (unshare(CLONE_FILES) != 0) fail("unshare: {}", std::strerror(errno));
   split_.count_down();
   Loop loop;
+  loop.gather(int64_t{options_.gather_us} * kMicrosecond);
   Swarm swarm(options_, script_, loop, *observers_[swarm_number], first, count);
   go_.wait(false);
   uint32_t known = 0;

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <string>
 
 #include "load/clock.h"
@@ -60,6 +61,10 @@ void Loop::change(int fd, uint32_t handler, uint32_t index, uint32_t events) {
 }
 
 void Loop::turn(int64_t timeout_ns) {
+  if (pause_ns_ > 0) {
+    const timespec pause{pause_ns_ / kSecond, pause_ns_ % kSecond};
+    nanosleep(&pause, nullptr);
+  }
   const timespec timeout{timeout_ns / kSecond, timeout_ns % kSecond};
   const int count =
       epoll_pwait2(epoll_, events_.data(), static_cast<int>(events_.size()), &timeout, nullptr);

@@ -29,6 +29,9 @@ class Loop {
   void watch(int fd, uint32_t handler, uint32_t index, uint32_t events);
   void change(int fd, uint32_t handler, uint32_t index, uint32_t events);
 
+  /// Looks only so often, so that nobody who sends to this thread pays for waking it up.
+  void gather(int64_t pause_ns) { pause_ns_ = pause_ns; }
+
   /// Waits at most `timeout_ns` for something to happen and hands it out.
   void turn(int64_t timeout_ns);
 
@@ -40,6 +43,7 @@ class Loop {
   void control(int operation, int fd, uint32_t handler, uint32_t index, uint32_t events) const;
 
   int epoll_;
+  int64_t pause_ns_ = 0;
   std::vector<EventHandler*> handlers_;
   std::vector<epoll_event> events_;
   std::vector<char> buffer_;

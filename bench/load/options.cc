@@ -31,7 +31,7 @@ who
   --token-secret S (HS256)  --one-user
 what
   --window N  --publishers N  --size BYTES  --rate N  --batch N  --broadcast N  --missed N
-  --concurrency N  --good N
+  --concurrency N  --good N  --gather-us N (receivers look only so often)
 how long, in seconds
   --duration S  --warmup S  --settle S  --cpu-seconds S  --patience S (until a stalled one is cut)
 how
@@ -108,6 +108,7 @@ std::map<std::string_view, Target> flags_of(Options& options) {
       {"broadcast", &options.broadcast},
       {"missed", &options.missed},
       {"concurrency", &options.concurrency},
+      {"gather-us", &options.gather_us},
       {"good", &options.good},
       {"duration", &options.duration},
       {"warmup", &options.warmup},

@@ -36,7 +36,8 @@ struct Options {
   uint32_t broadcast = 1;
   uint32_t missed = 10;
   uint32_t concurrency = 64;
-  uint32_t good = 10;  // subscribers that read, beside those that do not
+  uint32_t gather_us = 0;  // fan-out: receivers look every so many microseconds
+  uint32_t good = 10;      // subscribers that read, beside those that do not
 
   double duration = 1.2;
   double warmup = 0.3;

@@ -328,7 +328,8 @@ TEST(Availability, NamesWhatIsNotThere) {
   for (const Finding& finding : unavailable_settings(loaded.tree))
     texts.push_back(finding.path + "=" + finding.message);
   EXPECT_THAT(texts, ElementsAre("engine.type=\"redis\"", "broker.type=\"nats\"",
-                                 "channel.namespaces.[1].subscribe_proxy_enabled=true", "admin.enabled=true"));
+                                 "channel.namespaces.[1].subscribe_proxy_enabled=true",
+                                 "admin.enabled=true"));
 }
 
 TEST(Dotenv, HasTheUsualForms) {
