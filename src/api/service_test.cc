@@ -341,12 +341,12 @@ TEST_F(ServiceTest, TellsWhatItDoes) {
   broadcast.channels = {"a", "nope:x"};
   broadcast.data = {.bytes = "1", .is_json = true};
   for (bool counts_errors : {true, false}) {
-    run([&](Service& service) {
+    static_cast<void>(run([&](Service& service) {
       return service.execute(broadcast, {.observer = &observer, .counts_errors = counts_errors});
-    });
-    run([&](Service& service) {
+    }));
+    static_cast<void>(run([&](Service& service) {
       return service.execute(RpcRequest(), {.observer = &observer, .counts_errors = counts_errors});
-    });
+    }));
   }
   EXPECT_EQ(observer.told,
             (std::vector<std::string>{"broadcast", "broadcast_publish 102", "rpc", "rpc 107",

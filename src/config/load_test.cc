@@ -168,7 +168,7 @@ TEST(Load, ListsAndMapsOfVariablesHaveTheirForms) {
 }
 
 TEST(Load, StringMapsOfFilesHaveTwoForms) {
-  auto load_map = [](std::string value) {
+  auto load_map = [](const std::string& value) {
     return from(R"({"rpc":{"proxy":{"http":{"static_headers":)" + value + "}}}}");
   };
   EXPECT_THAT(load_map(R"({"X-Key":"v"})").tree.string_map("rpc.proxy.http.static_headers"),

@@ -20,7 +20,7 @@ std::vector<std::string> findings(std::string_view text) {
   return messages;
 }
 
-std::string in_namespace(std::string options) {
+std::string in_namespace(const std::string& options) {
   return R"({"channel":{"namespaces":[{"name":"news",)" + options + "}]}}";
 }
 

@@ -347,7 +347,7 @@ std::vector<Refused> refused_requests() {
       {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505},
       {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
       {"an unknown expectation", post + "Expect: 200-ok\r\n\r\n", 417},
-      {"a TLS hello", "\x16\x03\x01\x02\x00\x01\x00", 400},
+      {"a TLS hello", std::string("\x16\x03\x01\x02\x00\x01\x00", 7), 400},
       {"a broken connection list", get + "Connection: close, \x80\x81\r\n\r\n", 400},
   };
 }

@@ -182,7 +182,7 @@ class HomeTest : public testing::Test {
     EXPECT_TRUE(answer && *answer);
     return answer && *answer ? **answer : Joined();
   }
-  static JoinWish from(uint64_t offset, std::string epoch = "e") {
+  static JoinWish from(uint64_t offset, const std::string& epoch = "e") {
     return {.positioned = true,
             .since = StreamPosition{offset, epoch},
             .recovery_limit = 300,
@@ -212,7 +212,7 @@ class HomeTest : public testing::Test {
     kernel_.now += time;
     shard_.turn(0);
   }
-  void set_page(std::vector<uint64_t> kept, uint64_t top) {
+  void set_page(const std::vector<uint64_t>& kept, uint64_t top) {
     broker_.page = {.publications = {}, .top = {top, "e"}};
     for (uint64_t offset : kept) broker_.page.publications.push_back(published(offset));
   }

@@ -375,7 +375,7 @@ TEST_F(MemoryEngineTest, StreamsComeAndGoInAnyOrderOfDeadlines) {
       PublishRequest some = request("x", 3, 1 + (i * 7 + round) % 5);
       some.channel = std::to_string(i);
       some.history.meta_ttl = std::chrono::seconds(1 + (i * 3 + round) % 4);
-      get(broker_.publish(std::move(some)));
+      ASSERT_TRUE(get(broker_.publish(std::move(some))));
     }
     pass(round % 3);
   }
@@ -478,7 +478,7 @@ TEST_F(RecordedEngineTest, AgreesWithTheReferenceServer) {
 }
 
 TEST_F(MemoryEngineTest, PresenceCountsClientsAndDistinctUsers) {
-  const auto add = [this](std::string user, std::string client) {
+  const auto add = [this](const std::string& user, const std::string& client) {
     ASSERT_TRUE(get(
         presence_.add("c", {.user = user, .client = client, .conn_info = "", .chan_info = ""})));
   };
