@@ -438,7 +438,7 @@ inline TestShard::TestShard(TestNode& node, uint16_t index)
   node.censuses[index] = &census;
   roster.start(services);
   shard.attach(sockets, sockets);
-  static_cast<void>(sockets.listen({}, acceptor));
+  if (!sockets.listen({}, acceptor)) std::abort();
   construction.reset();
 }
 

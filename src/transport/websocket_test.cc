@@ -14,7 +14,6 @@ using client::unframed;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::StartsWith;
 
 std::string masked(std::string_view message) {
@@ -46,7 +45,7 @@ class WebSocketTest : public testing::Test {
     EXPECT_TRUE(shard.sockets.listen({}, *server_));
     listener_ = shard.kernel.listener;
   }
-  ~WebSocketTest() override {
+  void TearDown() override {
     if (!node_) return;
     for (const auto& [descriptor, socket] : sockets_) {
       const runtime::TurnScope scope(shard().shard);

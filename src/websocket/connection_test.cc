@@ -212,7 +212,7 @@ TEST_F(ConnectionTest, TellsALostClient) {
 
 TEST_F(ConnectionTest, LetsTheSessionEndASlowClient) {
   upgrade();
-  client().room = 3;
+  client().room = 0;
   for (int i = 0; i < 20; ++i) send(std::string(100'000, 'x'));
   world_.turn();
   EXPECT_EQ(slow_, 1);
