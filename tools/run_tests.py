@@ -151,6 +151,8 @@ def steps(presets):
         if built.failed:
             continue
         folder = ROOT / "build" / preset
+        if preset == "release":
+            yield source_check("check_hardening.py", str(folder / "gyre"))
         names = (folder / "tests.txt").read_text().split()
         jobs = [(test_program, preset, pathlib.Path(name)) for name in names]
         if preset in ("asan", "dev"):
