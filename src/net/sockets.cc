@@ -1,6 +1,8 @@
 #include "net/sockets.h"
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <deque>
 
 #include "base/log.h"
@@ -24,16 +26,20 @@ iovec part_of(std::string_view bytes) {
 }  // namespace
 
 // What waits for a connection that holds more than one frame, or whose last send was cut short. On
-// the heap only while that is so.
+// the heap only while that is so. Nothing is copied but a header: of those who do not read there
+// may be very many, and all of them wait for the same frames.
 class Sockets::Queue final : public runtime::Timer {
  public:
   Queue(Sockets& sockets, uint32_t slot) : sockets_(sockets), slot_(slot) {}
 
-  // What a cut send has left over: a whole frame from an offset, or a copy of the rest of a batch.
-  // Goes out unframed.
-  FrameRef rest;
-  size_t rest_offset = 0;
   std::deque<FrameRef> frames;
+  // Of the first frame, which are with the peer already.
+  size_t offset = 0;
+  // So many frames at the front belong to a message of which the peer has a part, so the rest of it
+  // must come next: what is left of its header, then they.
+  uint32_t begun = 0;
+  uint8_t header_size = 0;
+  std::array<char, kHeaderMax> header;
 
  private:
   void on_timer() override { sockets_.end(slot_, EndReason::stalled); }
@@ -175,7 +181,8 @@ void Sockets::release(SocketHandle socket, FrameRef first) {
   outlet->flags &= static_cast<uint8_t>(~kHeld);
   if (first && outlet->pending != 0) {
     outlet->queued_bytes += first->size();
-    make_queue(*outlet, socket.slot).frames.push_front(std::move(first));
+    Queue& queue = make_queue(*outlet, socket.slot);
+    queue.frames.insert(queue.frames.begin() + queue.begun, std::move(first));
   } else if (first) {
     enqueue(socket.slot, *outlet, std::move(first));
   }
@@ -184,14 +191,16 @@ void Sockets::release(SocketHandle socket, FrameRef first) {
 
 void Sockets::abandon_output(SocketHandle socket) {
   if (Outlet* outlet = resolve(socket)) {
-    // A frame that was cut in the middle must be finished, or the peer could not read what follows.
+    // A message that was cut in the middle must be finished, or the peer could not read what
+    // follows.
+    // The queue itself stays with its deadline, which is that of the last words as well.
     Queue* queue = queue_of(*outlet);
-    if (queue && queue->rest) {
-      queue->frames.clear();
-      outlet->queued_bytes = static_cast<uint32_t>(queue->rest->size() - queue->rest_offset);
-    } else {
-      drop_pending(*outlet);
+    if (!queue) return drop_pending(*outlet);
+    while (queue->frames.size() > queue->begun) {
+      outlet->queued_bytes -= queue->frames.back()->size();
+      queue->frames.pop_back();
     }
+    queue->frames.shrink_to_fit();
   }
 }
 
@@ -207,7 +216,11 @@ void Sockets::close(SocketHandle socket) {
   Outlet* outlet = resolve(socket);
   if (!outlet) return;
   drop_pending(*outlet);
-  shard_.kernel().close(outlet->socket);
+  if (outlet->flags & kBlocked) {
+    shard_.kernel().reset(outlet->socket);
+  } else {
+    shard_.kernel().close(outlet->socket);
+  }
   shard_.bury(std::move(outlet->handler));
   // The slot may still stand in a dirty list; flush looks at the flag of whoever lives there then.
   outlets_.erase(socket.slot);
@@ -359,89 +372,109 @@ bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
   }
   Queue& queue = make_queue(outlet, slot);
   if (sent > 0) {
-    // The frame owns the bytes until its rest is copied.
-    queue.rest = Frame::make_raw(bytes.substr(static_cast<size_t>(sent)));
-    queue.frames.clear();
+    const size_t header = bytes.size() - frame->size();
+    note_begun(outlet, queue, {.frames = 1, .header = bytes.substr(0, header)},
+               static_cast<size_t>(sent));
   }
   outlet.flags |= kBlocked;
   shard_.timers().arm(queue, write_deadline(outlet));
   return true;
 }
 
-namespace {
-
 // One system call's worth of a queue: up to a few dozen frames, batched into WebSocket messages.
-struct Gather {
+struct Sockets::Gather {
   static constexpr size_t kFrames = 64;
   std::array<iovec, kFrames * 2 + 1> parts;
   std::array<std::array<char, kHeaderMax>, kFrames> headers;
+  std::array<Message, kFrames> messages;
   size_t part_count = 0;
-  size_t header_count = 0;
+  size_t message_count = 0;
   size_t frame_count = 0;
   size_t bytes = 0;
 
+  // The rest of the message that the peer has a part of.
+  void add_begun(const Queue& queue, Framing framing) {
+    begin({queue.header.data(), queue.header_size});
+    for (uint32_t i = 0; i < queue.begun; ++i) {
+      const bool is_last = framing != Framing::websocket_text || i + 1 == queue.begun;
+      add_frame(*queue.frames[i], i == 0 ? queue.offset : 0, is_last);
+    }
+  }
+  // The frames from `batch` on that share one WebSocket message.
+  void add_batch(std::span<FrameRef*> batch, Framing framing) {
+    if (batch.size() == 1) return add_alone(**batch[0], framing);
+    size_t payload = framing == Framing::websocket_text ? batch.size() - 1 : 0;
+    for (FrameRef* frame : batch) payload += (*frame)->size();
+    char* header = headers[message_count].data();
+    begin({header, write_websocket_header(header, data_opcode(framing), payload)});
+    for (size_t i = 0; i < batch.size(); ++i) {
+      // The newline that stands behind each message in memory joins it to the next.
+      add_frame(**batch[i], 0, framing != Framing::websocket_text || i + 1 == batch.size());
+    }
+  }
+  void add_alone(Frame& frame, Framing framing) {
+    const std::string_view all = framed_alone(frame, framing);
+    messages[message_count++] = {.frames = 1, .header = all.substr(0, all.size() - frame.size())};
+    add(all);
+    ++frame_count;
+  }
+
+ private:
+  void begin(std::string_view header) {
+    messages[message_count++] = {.frames = 0, .header = header};
+    if (!header.empty()) add(header);
+  }
+  void add_frame(const Frame& frame, size_t offset, bool is_last) {
+    add(std::string_view(frame.data(), frame.size() + (is_last ? 0u : 1u)).substr(offset));
+    ++messages[message_count - 1].frames;
+    ++frame_count;
+  }
   void add(std::string_view piece) {
     parts[part_count++] = part_of(piece);
     bytes += piece.size();
   }
-  // The frames from `first` on that share one WebSocket message.
-  void add_batch(std::span<FrameRef*> batch, Framing framing) {
-    const bool joins = framing == Framing::websocket_text;
-    size_t payload = joins ? batch.size() - 1 : 0;
-    for (FrameRef* frame : batch) payload += (*frame)->size();
-    char* header = headers[header_count++].data();
-    add({header, write_websocket_header(header, data_opcode(framing), payload)});
-    for (size_t i = 0; i < batch.size(); ++i) {
-      const Frame& frame = **batch[i];
-      // The newline that stands behind each message in memory joins it to the next.
-      add({frame.data(), frame.size() + (joins && i + 1 < batch.size() ? 1u : 0u)});
-    }
-  }
 };
 
-void gather(Gather& out, std::deque<FrameRef>& frames, Framing framing) {
+void Sockets::gather(Gather& out, Queue& queue, Framing framing) {
+  if (queue.begun > 0) out.add_begun(queue, framing);
   std::array<FrameRef*, kMessagesPerBatch> batch;
   size_t count = 0;
+  size_t batch_bytes = 0;
   const auto finish_batch = [&] {
-    if (count == 1) out.add(framed_alone(**batch[0], framing));
-    if (count > 1) out.add_batch({batch.data(), count}, framing);
-    count = 0;
+    if (count > 0) out.add_batch({batch.data(), count}, framing);
+    count = batch_bytes = 0;
   };
-  for (FrameRef& frame : frames) {
-    if (out.frame_count == Gather::kFrames) break;
-    ++out.frame_count;
+  for (size_t i = queue.begun; i < queue.frames.size(); ++i) {
+    if (out.frame_count + count >= Gather::kFrames || out.bytes + batch_bytes >= kBytesPerSend) {
+      break;
+    }
+    FrameRef& frame = queue.frames[i];
     if (framing == Framing::raw || frame->is_raw()) {
       finish_batch();
-      out.add(frame->message());
+      out.add_alone(*frame, framing);
       continue;
     }
     batch[count++] = &frame;
+    batch_bytes += frame->size();
     if (count == batch.size()) finish_batch();
   }
   finish_batch();
 }
 
-}  // namespace
-
 bool Sockets::flush_queue(uint32_t slot, Outlet& outlet) {
   Queue& queue = *queue_of(outlet);
-  while (queue.rest || !queue.frames.empty()) {
+  while (!queue.frames.empty()) {
     Gather out;
-    if (queue.rest) out.add(queue.rest->message().substr(queue.rest_offset));
-    gather(out, queue.frames, outlet.framing);
+    gather(out, queue, outlet.framing);
     const ptrdiff_t sent =
         shard_.kernel().send(outlet.socket, token(slot), {out.parts.data(), out.part_count});
     if (sent < 0) return false;
-    if (static_cast<size_t>(sent) < out.bytes) {
-      // What the peer has nothing of stays as it is, to be dropped if need be.
-      if (sent > 0) {
-        keep_rest(queue, {out.parts.data(), out.part_count}, static_cast<size_t>(sent),
-                  out.frame_count);
-      }
-      outlet.queued_bytes = 0;
-      if (queue.rest)
-        outlet.queued_bytes += static_cast<uint32_t>(queue.rest->size() - queue.rest_offset);
-      for (const FrameRef& frame : queue.frames) outlet.queued_bytes += frame->size();
+    const bool is_cut = static_cast<size_t>(sent) < out.bytes;
+    size_t left = static_cast<size_t>(sent);
+    for (size_t i = 0; i < out.message_count && (left > 0 || !is_cut); ++i) {
+      left = note_begun(outlet, queue, out.messages[i], left);
+    }
+    if (is_cut) {
       outlet.flags |= kBlocked;
       // The deadline counts from the last progress.
       if (sent > 0 || !queue.is_armed()) {
@@ -449,29 +482,35 @@ bool Sockets::flush_queue(uint32_t slot, Outlet& outlet) {
       }
       return true;
     }
-    queue.rest.reset();
-    queue.rest_offset = 0;
-    for (size_t i = 0; i < out.frame_count; ++i) queue.frames.pop_front();
   }
   drop_pending(outlet);
   return true;
 }
 
-void Sockets::keep_rest(Queue& queue, std::span<const iovec> parts, size_t sent, size_t frames) {
-  const bool had_rest = static_cast<bool>(queue.rest);
-  if (had_rest && sent < parts[0].iov_len) {
-    queue.rest_offset += sent;  // not even the old rest is out: the frames stay as they are
-    return;
+// What of `sent` lies behind the message. What the peer has nothing of stays as it is, to be
+// dropped if need be.
+size_t Sockets::note_begun(Outlet& outlet, Queue& queue, const Message& message, size_t sent) {
+  const size_t of_header = std::min(sent, message.header.size());
+  const std::string_view header_left = message.header.substr(of_header);
+  std::memmove(queue.header.data(), header_left.data(), header_left.size());
+  queue.header_size = static_cast<uint8_t>(header_left.size());
+  sent -= of_header;
+  for (queue.begun = message.frames; queue.begun > 0; --queue.begun) {
+    const bool is_joined = outlet.framing == Framing::websocket_text && queue.begun > 1;
+    const size_t size = queue.frames.front()->size();
+    const size_t left = size + (is_joined ? 1 : 0) - queue.offset;
+    const size_t now = std::min(sent, left);
+    outlet.queued_bytes -=
+        static_cast<uint32_t>(std::min(queue.offset + now, size) - std::min(queue.offset, size));
+    sent -= now;
+    if (now < left) {
+      queue.offset += now;
+      return 0;
+    }
+    queue.offset = 0;
+    queue.frames.pop_front();
   }
-  std::string left;
-  for (const iovec& part : parts) {
-    const std::string_view bytes(static_cast<const char*>(part.iov_base), part.iov_len);
-    if (sent < bytes.size()) left += bytes.substr(sent);
-    sent -= std::min(sent, bytes.size());
-  }
-  queue.rest = left.empty() ? nullptr : Frame::make_raw(left);
-  queue.rest_offset = 0;
-  for (size_t i = 0; i < frames; ++i) queue.frames.pop_front();
+  return sent;
 }
 
 }  // namespace gyre::net

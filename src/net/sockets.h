@@ -123,6 +123,12 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
 
  private:
   class Queue;
+  struct Gather;
+  // Frames on their way that belong together on the wire, behind one header.
+  struct Message {
+    uint32_t frames = 0;
+    std::string_view header;
+  };
 
   // The writing half of a connection and its handler. Half a cache line, since a broadcast touches
   // one per subscriber.
@@ -163,7 +169,8 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   // False when the connection broke.
   bool flush_outlet(uint32_t slot, Outlet& outlet);
   bool flush_queue(uint32_t slot, Outlet& outlet);
-  static void keep_rest(Queue& queue, std::span<const iovec> parts, size_t sent, size_t frames);
+  static void gather(Gather& out, Queue& queue, Framing framing);
+  static size_t note_begun(Outlet& outlet, Queue& queue, const Message& message, size_t sent);
   void prefetch_if_open(uint32_t slot) const {
     if (outlets_.contains(slot)) prefetch(slot);
   }
@@ -171,6 +178,9 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void end(uint32_t slot, EndReason reason);
 
   static constexpr size_t kBulkSendsPerTurn = 512;
+  // A system call is given no more: the kernel takes all that it is given once it takes a part, and
+  // what a peer does not read should wait here, where it is shared and counted.
+  static constexpr size_t kBytesPerSend = 16 * 1024;
 
   runtime::Shard& shard_;
   const SocketLimits limits_;

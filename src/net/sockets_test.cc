@@ -119,6 +119,18 @@ TEST_F(SocketsTest, ASendCutAtAnyByteGoesOnWhereItStopped) {
   EXPECT_TRUE(seen_.ends.empty());
 }
 
+TEST_F(SocketsTest, ACutSendOfBinaryMessagesGoesOnToo) {
+  sockets_.set_framing(socket(), Framing::websocket_binary);
+  const std::string wanted = "\x82\x0bonetwothree";
+  for (size_t cut = 1; cut <= wanted.size(); ++cut) {
+    for (const char* message : {"one", "two", "three"}) send(message);
+    kernel_.room = cut;
+    end_turn();
+    give_room(SIZE_MAX / 2);
+    ASSERT_EQ(sent(), wanted) << cut;
+  }
+}
+
 TEST_F(SocketsTest, AnHttpAnswerMayTakeLonger) {
   sockets_.set_framing(socket(), Framing::raw);
   kernel_.room = 1;
@@ -202,6 +214,58 @@ TEST_F(SocketsTest, TooMuchWaitingIsSlowOnceAndOnlyLastWordsGoOut) {
   end_turn();
   EXPECT_EQ(sent(), "bye");
   EXPECT_EQ(kernel_.closed, std::vector<os::Descriptor>{10});
+}
+
+TEST_F(SocketsTest, LastWordsThatNobodyTakesEndInTimeAndWithAReset) {
+  kernel_.room = 0;
+  send("x");
+  end_turn();  // from here on nothing moves
+  kernel_.now += 800 * os::kMillisecond;
+  shard_.turn(0);
+  for (int i = 0; i < 30; ++i) send(std::string(100, 'x'));
+  end_turn();
+  ASSERT_EQ(seen_.ends, std::vector{EndReason::slow});
+  sockets_.abandon_output(socket());
+  sockets_.send(socket(), Frame::make_raw("bye"));
+  kernel_.now += 300 * os::kMillisecond;
+  shard_.turn(0);
+  EXPECT_FALSE(sockets_.is_open(socket()));
+  EXPECT_EQ(kernel_.resets, std::vector<os::Descriptor>{10});
+}
+
+TEST_F(SocketsTest, AConnectionThatHasTakenEverythingIsNotReset) {
+  send("x");
+  end_turn();
+  sockets_.close(socket());
+  EXPECT_EQ(kernel_.closed, std::vector<os::Descriptor>{10});
+  EXPECT_TRUE(kernel_.resets.empty());
+}
+
+TEST_F(SocketsTest, WhatWaitsIsSharedEvenWhenItWasCut) {
+  const FrameRef frame = Frame::make(std::string(100, 'x'));
+  for (int i = 0; i < 3; ++i) sockets_.send(socket(), frame);
+  kernel_.room = 50;
+  end_turn();
+  EXPECT_TRUE(frame->is_shared());
+  EXPECT_EQ(sockets_.queued_bytes(socket()), 254u) << "46 of 300 are out";
+  sockets_.abandon_output(socket());
+  EXPECT_TRUE(frame->is_shared()) << "they are one message, which must be finished";
+  give_room(SIZE_MAX / 2);
+  EXPECT_FALSE(frame->is_shared());
+  const std::string one(100, 'x');
+  EXPECT_EQ(sent(), framed(one + '\n' + one + '\n' + one));
+}
+
+TEST_F(SocketsTest, TheKernelIsNotGivenAWholeBacklogAtOnce) {
+  Sockets roomy(shard_, {.queue_bytes_max = 1 << 20});
+  ASSERT_TRUE(roomy.listen({}, acceptor_));
+  roomy.on_connection(kernel_.listener, 11);
+  roomy.set_framing(socket(), Framing::websocket_text);
+  for (int i = 0; i < 64; ++i) roomy.send(socket(), Frame::make(std::string(1000, 'x')));
+  kernel_.sends = 0;
+  roomy.flush();
+  EXPECT_EQ(kernel_.sends, 4);
+  EXPECT_EQ(std::ranges::count(kernel_.sent[11], 'x'), 64'000);
 }
 
 TEST_F(SocketsTest, ABrokenConnectionIsToldOnceAndTakesNoMore) {

@@ -84,6 +84,9 @@ class Kernel {
   // No more bytes from us; the peer sees the end of the stream.
   virtual void finish(Descriptor socket) = 0;
   virtual void close(Descriptor socket) = 0;
+  // Closes it with all that the peer has not taken yet, which it is not going to: the system would
+  // keep that for minutes.
+  virtual void reset(Descriptor socket) { close(socket); }
   // The peer's address as text, "" when it is not known any more.
   virtual std::string peer_address(Descriptor socket) = 0;
 

@@ -30,8 +30,12 @@ enum Interest : uint8_t {
 };
 
 // Unsent bytes beyond this stay with us, where they are shared and counted, instead of in the
-// kernel.
-constexpr int kUnsentLow = 16 * 1024;
+// kernel (TCP_NOTSENT_LOWAT).
+constexpr int kUnsentLow = 4 * 1024;
+// The kernel asks for the bound above only when it begins a new buffer, and adds to the last one up
+// to 64 KB without asking. A send of this size or more ends its buffer (MSG_EOR), so that the next
+// one must ask; smaller ones fill a buffer's 17 fragments first.
+constexpr size_t kBufferEnds = 4 * 1024;
 
 Error last_error(Errc code, std::string_view what) {
   return Error{code, fmt::format("{}: {}", what, std::strerror(errno))};
@@ -219,14 +223,15 @@ ptrdiff_t LinuxKernel::send(Descriptor socket, Token token, std::span<const iove
   ssize_t sent = 0;
   size_t wanted = 0;
   for (const iovec& part : parts) wanted += part.iov_len;
+  const int flags = MSG_NOSIGNAL | (wanted >= kBufferEnds ? MSG_EOR : 0);
   do {
     if (parts.size() == 1) {
-      sent = ::send(socket, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+      sent = ::send(socket, parts[0].iov_base, parts[0].iov_len, flags);
     } else {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(parts.data());
       message.msg_iovlen = parts.size();
-      sent = ::sendmsg(socket, &message, MSG_NOSIGNAL);
+      sent = ::sendmsg(socket, &message, flags);
     }
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) {
@@ -246,6 +251,12 @@ void LinuxKernel::finish(Descriptor socket) {
 void LinuxKernel::close(Descriptor socket) {
   std::erase_if(listeners_, [socket](const auto& listener) { return listener.second == socket; });
   ::close(socket);
+}
+
+void LinuxKernel::reset(Descriptor socket) {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  close(socket);
 }
 
 void LinuxKernel::wait(Nanos deadline) {

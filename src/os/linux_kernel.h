@@ -32,6 +32,7 @@ class LinuxKernel final : public Kernel {
   ptrdiff_t send(Descriptor socket, Token token, std::span<const iovec> parts) override;
   void finish(Descriptor socket) override;
   void close(Descriptor socket) override;
+  void reset(Descriptor socket) override;
   std::string peer_address(Descriptor socket) override;
   void wait(Nanos deadline) override;
   void dispatch(EventSink& sink, std::span<char> buffer) override;

@@ -43,6 +43,10 @@ class ManualKernel : public Kernel {
   }
   void finish(Descriptor) override {}
   void close(Descriptor socket) override { closed.push_back(socket); }
+  void reset(Descriptor socket) override {
+    resets.push_back(socket);
+    close(socket);
+  }
   std::string peer_address(Descriptor) override { return {}; }
   void wait(Nanos) override {}
   void dispatch(EventSink&, std::span<char>) override {}
@@ -53,7 +57,8 @@ class ManualKernel : public Kernel {
   Token listener = 0;
   std::map<Descriptor, std::string> sent;
   std::vector<Descriptor> closed;
-  size_t room = SIZE_MAX / 2;  // bytes that sends still take
+  std::vector<Descriptor> resets;  // are in `closed` as well
+  size_t room = SIZE_MAX / 2;      // bytes that sends still take
   bool is_broken = false;
   int sends = 0;
 };
