@@ -80,6 +80,7 @@ runtime::Task<Answer<PublishResult>> Service::hand_over(engine::PublishRequest r
 runtime::Task<Answer<PublishResult>> Service::publish(PublishRequest request) {
   check_shard();
   if (request.channel.empty()) co_return refuse(errors::kBadRequest);
+  if (memory_.refuses_publish()) co_return refuse(errors::kTooManyRequests);
   GYRE_CO_TRY(Content content, take_content(request));
   GYRE_CO_TRY(const channel::ChannelOptions* options, options_of(request.channel));
   if (!accepts(options->publication_data_format, content.data)) {
@@ -97,6 +98,7 @@ runtime::Task<Answer<BroadcastResult>> Service::broadcast_sharing(BroadcastReque
   check_shard();
   const size_t count = request.channels.size();
   if (count == 0) co_return refuse(errors::kBadRequest);
+  if (memory_.refuses_publish()) co_return refuse(errors::kTooManyRequests);
   GYRE_CO_TRY(Content content, take_content(request));
   const size_t copies = kBroadcastBytes / sharers / std::max<size_t>(1, content.data.bytes.size());
   const size_t width =

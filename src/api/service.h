@@ -14,6 +14,7 @@
 #include "channel/namespaces.h"
 #include "client/audience.h"
 #include "hub/directory.h"
+#include "runtime/memory_pressure.h"
 #include "runtime/shard.h"
 #include "runtime/shard_bound.h"
 #include "runtime/task.h"
@@ -40,12 +41,14 @@ class Service : runtime::ShardBound {
     hub::Directory& directory;
     client::Audience& audience;
     NodeFacts node;
+    runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   };
   Service(Parts parts, std::shared_ptr<const channel::Namespaces> namespaces)
       : shard_(parts.shard),
         directory_(parts.directory),
         audience_(parts.audience),
         node_(std::move(parts.node)),
+        memory_(parts.memory),
         namespaces_(std::move(namespaces)) {}
 
   // The namespaces of a new configuration, for commands that begin from now on.
@@ -108,6 +111,7 @@ class Service : runtime::ShardBound {
   hub::Directory& directory_;
   client::Audience& audience_;
   const NodeFacts node_;
+  runtime::MemoryPressure& memory_;
   std::shared_ptr<const channel::Namespaces> namespaces_;
 };
 

@@ -29,7 +29,8 @@ EngineFactory memory_engine(std::chrono::seconds history_meta_ttl) {
 Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels)
     : options_(std::move(options)),
       engine_(std::move(engine)),
-      admission_(options_.admission, [this] { return connected_clients(); }) {
+      memory_(options_.memory_limit),
+      admission_(options_.admission, [this] { return connected_clients(); }, memory_) {
   set_.lends = !options_.has_own_descriptor_tables;
   std::vector<const metrics::ShardMetrics*> counted;
   for (size_t i = 0; i < kernels.size(); ++i) {
@@ -54,7 +55,8 @@ Node::~Node() = default;
 metrics::NodeFacts Node::facts() const {
   return {.version = options_.version,
           .num_nodes = 1,
-          .process = os::process_usage(options_.has_own_descriptor_tables)};
+          .process = os::process_usage(options_.has_own_descriptor_tables),
+          .memory = memory_.figures()};
 }
 
 std::string Node::metrics_text(os::Nanos now) {
@@ -73,6 +75,14 @@ void Node::summarise_metrics(os::Nanos now) {
 std::shared_ptr<const api::NodeMetrics> Node::metrics_summary() const {
   const std::lock_guard lock(summary_mutex_);
   return summary_;
+}
+
+os::Nanos Node::drain_time() const {
+  if (options_.shutdown_rate == 0) return 0;
+  const double seconds =
+      static_cast<double>(connected_clients()) / static_cast<double>(options_.shutdown_rate);
+  return static_cast<os::Nanos>(
+      std::min(seconds * os::kSecond, static_cast<double>(options_.shutdown_most)));
 }
 
 uint64_t Node::connected_clients() const {
@@ -146,7 +156,8 @@ NodeShard::NodeShard(Node& node, size_t index)
                 .settings = node.options_.settings,
                 .connection_tokens = nullptr,
                 .subscription_tokens = nullptr,
-                .audience = &audience_},
+                .audience = &audience_,
+                .memory = node.memory_},
       audience_(shard_, node.rosters_),
       websocket_(sockets_, roster_, node.admission_, metrics_, node.options_.origins,
                  node.options_.websocket),
@@ -157,7 +168,8 @@ NodeShard::NodeShard(Node& node, size_t index)
                              .name = node.options_.name,
                              .version = node.options_.version,
                              .started = shard_.now(),
-                             .metrics = [&node] { return node.metrics_summary(); }}},
+                             .metrics = [&node] { return node.metrics_summary(); }},
+                    .memory = node.memory_},
                    node.options_.settings->namespaces),
       api_counter_(std::make_unique<ApiCounter>(metrics_)),
       external_(sockets_, {}),
@@ -262,14 +274,20 @@ Result<void> NodeShard::apply(const Reloaded& reloaded) {
   return {};
 }
 
+void NodeShard::cut_slowest() {
+  // Asked ten times a second; some milliseconds of a turn.
+  constexpr size_t kMost = 512;
+  node_.memory_.count_cut(sockets_.cut_slowest(kMost));
+}
+
 runtime::Task<void> NodeShard::drain() {
   sockets_.stop_listening();
   websocket_.drain();
   if (api_) api_->drain();
   external_.drain();
   internal_.drain();
+  co_await roster_.drain(protocol::disconnects::kShutdown, node_.drain_time());
   if (position_check_) position_check_->stop();
-  co_await roster_.drain(protocol::disconnects::kShutdown);
   // This very task is one of those that are counted.
   while (sockets_.open_sockets() > 0 || shard_.tasks().active() > 1) {
     co_await runtime::SleepUntil(shard_.now() + runtime::TimerWheel::kTick);

@@ -17,6 +17,7 @@
 #include "hub/position_check.h"
 #include "metrics/exporter.h"
 #include "metrics/items.h"
+#include "runtime/memory_pressure.h"
 #include "runtime/shard.h"
 
 namespace gyre::app {
@@ -50,10 +51,13 @@ class Node {
   void summarise_metrics(os::Nanos now);
   std::shared_ptr<const api::NodeMetrics> metrics_summary() const;
   uint64_t connected_clients() const;
+  runtime::MemoryPressure& memory() { return memory_; }
 
  private:
   friend class NodeShard;
   metrics::NodeFacts facts() const;
+  // In which all connections are told that the node goes.
+  os::Nanos drain_time() const;
 
   const NodeOptions options_;
   const EngineFactory engine_;
@@ -64,6 +68,7 @@ class Node {
   std::unique_ptr<metrics::Items> items_;
   mutable std::mutex summary_mutex_;
   std::shared_ptr<const api::NodeMetrics> summary_;
+  runtime::MemoryPressure memory_;
   transport::Admission admission_;
   std::string uid_;
   uint64_t seed_ = 0;
@@ -90,8 +95,10 @@ class NodeShard {
   Result<Ports> listen(const Ports& ports);
   // A new configuration, from now on.
   Result<void> apply(const Reloaded& reloaded);
-  // No new connections; those that are there are told to go. Ends when all have gone.
+  // No new connections; those that are there are told to go, at a pace. Ends when all have gone.
   runtime::Task<void> drain();
+  // Makes room when memory is short.
+  void cut_slowest();
 
   net::Sockets& sockets() { return sockets_; }
   client::Roster& roster() { return roster_; }

@@ -8,6 +8,8 @@
 
 #include "app/token_options.h"
 #include "app/version.h"
+#include "config/text.h"
+#include "os/process_memory.h"
 
 namespace gyre::app {
 
@@ -212,6 +214,13 @@ Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
   return {};
 }
 
+uint64_t memory_limit(const config::Tree& tree) {
+  const std::string& text = tree.text("gyre.memory_limit");
+  // Sockets are the kernel's, but the same group pays for them; and the system needs some itself.
+  if (text == "auto") return os::memory_at_most() / 10 * 8;
+  return config::parse_size(text).value_or(0);
+}
+
 // As the reference names a node that has no name: host and port.
 std::string node_name(const config::Tree& tree) {
   if (const std::string& name = tree.text("node.name"); !name.empty()) return name;
@@ -227,6 +236,10 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.name = node_name(tree);
   options.sockets = {.queue_bytes_max = limit(tree, "client.queue_max_size"),
                      .write_timeout = write_timeout(tree)};
+  options.memory_limit = memory_limit(tree);
+  options.shutdown_rate = static_cast<uint64_t>(tree.integer("gyre.shutdown_rate"));
+  // The other half is for the connections to close and for what is in work.
+  options.shutdown_most = not_negative(tree, "shutdown.timeout") / 2;
   GYRE_TRY(options.settings, settings(tree, name_length(tree)));
   options.version = options.settings->server_version;
   options.connection_tokens = connect_token_options(tree);

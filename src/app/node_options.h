@@ -26,6 +26,9 @@ struct NodeOptions {
   std::string version;  // as clients, `info` and metrics show it
 
   net::SocketLimits sockets;
+  uint64_t memory_limit = 0;    // bytes; 0: none
+  uint64_t shutdown_rate = 0;   // connections that are told per second; 0: all at once
+  os::Nanos shutdown_most = 0;  // in which all must have been told, at any rate
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;
   auth::VerifierOptions subscription_tokens;

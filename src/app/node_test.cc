@@ -297,6 +297,88 @@ TEST(Node, ADrainEndsWhenAllHaveGone) {
   EXPECT_TRUE(is_done);
 }
 
+constexpr const char* kLimited = R"({"http_api":{"key":"k"},"prometheus":{"enabled":true},
+    "gyre":{"memory_limit":"1000"},"client":{"allow_anonymous_connect_without_token":true},
+    "channel":{"without_namespace":{"allow_subscribe_for_client":true,
+    "allow_subscribe_for_anonymous":true,"allow_publish_for_client":true,
+    "allow_publish_for_anonymous":true}}})";
+constexpr const char* kUpgradeRequest =
+    "GET /connection/websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+constexpr const char* kPublish = R"({"channel":"a","data":{}})";
+
+TEST(Node, NearItsMemoryLimitItRefusesNewClients) {
+  TestServer server(kLimited);
+  const os::Descriptor early = server.upgraded();
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  server.node.memory().update(850);
+  EXPECT_THAT(server.say(server.open(), kUpgradeRequest), StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(
+      server.command(early, R"({"id":1,"connect":{}})"),
+      ElementsAre(
+          R"({"id":1,"error":{"code":111,"message":"too many requests","temporary":true}})"));
+  EXPECT_THAT(server.command(client, R"({"id":2,"publish":{"channel":"a","data":{}}})"),
+              ElementsAre(R"({"id":2,"publish":{}})"))
+      << "the others notice nothing";
+  EXPECT_THAT(server.get("/metrics"),
+              testing::AllOf(HasSubstr("gyre_overload_stage 1\n"),
+                             HasSubstr("gyre_overload_refused_connects_total 2\n")));
+  server.node.memory().update(700);
+  server.command(server.upgraded(), R"({"id":1,"connect":{}})");
+  EXPECT_EQ(server.node.connected_clients(), 2u);
+}
+
+TEST(Node, ShortOfMemoryItCutsWhoDoesNotRead) {
+  TestServer server(kLimited);
+  const os::Descriptor client = server.upgraded();
+  const os::Descriptor other = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  server.command(client, R"({"id":2,"subscribe":{"channel":"a"}})");
+  server.command(other, R"({"id":1,"connect":{}})");
+  server.kernel.room = 0;
+  {
+    const runtime::TurnScope scope(server.node.shard(0));
+    server.shard->sockets().send(server.sockets[client], Frame::make("{}"));
+  }
+  server.settle();
+  {
+    const runtime::TurnScope scope(server.node.shard(0));
+    server.shard->cut_slowest();
+  }
+  server.settle();
+  server.kernel.room = SIZE_MAX / 2;
+  EXPECT_EQ(server.node.connected_clients(), 1u);
+  EXPECT_THAT(server.get("/metrics"),
+              testing::AllOf(HasSubstr("gyre_overload_cut_connections_total 1\n"),
+                             HasSubstr("num_server_disconnects{code=\"3008\"} 1\n")));
+}
+
+TEST(Node, AtItsMemoryLimitItRefusesPublications) {
+  TestServer server(kLimited);
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  server.node.memory().update(950);
+  constexpr const char* kError = R"({"error":{"code":111,"message":"too many requests"}})";
+  EXPECT_THAT(server.post("/api/publish", kPublish), HasSubstr(kError));
+  EXPECT_THAT(server.post("/api/broadcast", R"({"channels":["a"],"data":{}})"), HasSubstr(kError));
+  EXPECT_THAT(server.command(client, R"({"id":2,"publish":{"channel":"a","data":{}}})"),
+              ElementsAre(HasSubstr(R"("code":111)")));
+  EXPECT_THAT(server.post("/api/info", "{}"), HasSubstr("num_clients"));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("gyre_overload_refused_publishes_total 3\n"));
+  server.node.memory().update(700);
+  EXPECT_THAT(server.post("/api/publish", kPublish), HasSubstr(R"({"result":)"));
+}
+
+TEST(Node, ByStatusARefusedPublicationIs429) {
+  std::string text = kLimited;
+  text.replace(text.find(R"("key":"k")"), 9, R"("key":"k","error_mode":"transport")");
+  TestServer server(text);
+  server.node.memory().update(950);
+  EXPECT_THAT(server.post("/api/publish", kPublish), StartsWith("HTTP/1.1 429 "));
+}
+
 // A drain must leave a position check that is waiting for the broker its object.
 TEST(Node, ADrainWaitsForAPositionCheck) {
   client::GatedBroker* broker = nullptr;

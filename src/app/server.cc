@@ -9,11 +9,13 @@
 #include <mutex>
 #include <thread>
 
+#include "app/memory_watch.h"
 #include "app/node.h"
 #include "app/serve.h"
 #include "app/version.h"
 #include "base/log.h"
 #include "os/linux_kernel.h"
+#include "os/process_memory.h"
 #include "os/signals.h"
 #include "runtime/call.h"
 
@@ -235,18 +237,40 @@ runtime::Task<void> drain_shard(NodeShard* shard, std::shared_ptr<Countdown> lef
   left->arrive();
 }
 
-// True when all connections have ended in time.
-bool shut_down(ShardThreads& threads, size_t shards, std::chrono::nanoseconds timeout) {
+// How the stop went. Its exit codes tell whether all connections have ended by themselves.
+enum class Stop : uint8_t { clean, late, hurried };
+
+Stop shut_down(ShardThreads& threads, size_t shards, std::chrono::nanoseconds timeout) {
   const auto left = std::make_shared<Countdown>(shards);
   threads.on_each([left](NodeShard& parts, runtime::Shard& shard) {
     shard.tasks().spawn(drain_shard(&parts, left));
   });
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (!left->is_done()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (std::chrono::steady_clock::now() >= deadline) return Stop::late;
+    const os::Signal signal = os::next_signal(10 * os::kMillisecond);
+    if (signal == os::Signal::interrupt || signal == os::Signal::terminate) return Stop::hurried;
   }
-  return true;
+  return Stop::clean;
+}
+
+// Until SIGINT or SIGTERM.
+void serve_signals(const config::LoadOptions& source, const NodeOptions& running, Node& node,
+                   ShardThreads& threads) {
+  os::Kernel& clock = node.shard(0).kernel();
+  MemoryWatch memory(node.memory(), [&threads] {
+    threads.on_each([](NodeShard& shard, runtime::Shard&) { shard.cut_slowest(); });
+  });
+  const bool is_watched = running.memory_limit > 0;
+  for (;;) {
+    const os::Signal signal =
+        os::next_signal(is_watched ? MemoryWatch::kInterval : 3600 * os::kSecond);
+    if (is_watched) memory.look(os::memory_in_use(), clock.monotonic());
+    if (signal == os::Signal::none) continue;
+    log::info(fmt::format("signal received: {}", name_of(signal)));
+    if (signal != os::Signal::hangup) return;
+    reload(source, running, threads);
+  }
 }
 
 }  // namespace
@@ -276,17 +300,13 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
   if (!ports) return refuse_to_start(ports.error());
   tell_listeners(running, *ports);
   warn_of_insecure_modes(tree, running);
-  for (;;) {
-    const os::Signal signal = os::next_signal(3600 * os::kSecond);
-    if (signal == os::Signal::none) continue;
-    log::info(fmt::format("signal received: {}", name_of(signal)));
-    if (signal != os::Signal::hangup) break;
-    reload(source, running, threads);
-  }
+  serve_signals(source, running, *node, threads);
   log::info("shutting down ...");
-  const bool is_clean = shut_down(threads, node->size(), tree.duration("shutdown.timeout"));
-  if (!is_clean) {
-    log::write(log::Level::fatal, "shutdown timeout reached, connections are cut");
+  const Stop stop = shut_down(threads, node->size(), tree.duration("shutdown.timeout"));
+  if (stop != Stop::clean) {
+    log::write(log::Level::fatal, stop == Stop::late
+                                      ? "shutdown timeout reached, connections are cut"
+                                      : "stopped by a second signal, connections are cut");
     // Coroutines may still hold on to what would be destroyed: the process ends without that.
     remove_pid_file(tree);
     log::flush();

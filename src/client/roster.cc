@@ -149,12 +149,19 @@ void Roster::refresh(const Target& target, const RefreshOrder& order) {
   for (const Ref<Session>& session : matching(target)) session->refresh_by_server(order);
 }
 
-runtime::Task<void> Roster::drain(protocol::Disconnect reason) {
-  size_t in_slice = 0;
+runtime::Task<void> Roster::drain(protocol::Disconnect reason, os::Nanos time) {
+  const auto all = static_cast<os::Nanos>(std::max<size_t>(sessions_, 1));
+  const os::Nanos began = services_->shard.now();
+  os::Nanos closed = 0;
   for (size_t outlet = 0; outlet < by_outlet_.size(); ++outlet) {
     if (!by_outlet_[outlet]) continue;
     by_outlet_[outlet]->close(reason);
-    if (++in_slice % kDrainedPerSlice == 0) co_await runtime::Yield();
+    const os::Nanos due = began + time / all * ++closed;
+    if (due > services_->shard.now()) {
+      co_await runtime::SleepUntil(due);
+    } else if (closed % kClosedPerSlice == 0) {
+      co_await runtime::Yield();
+    }
   }
 }
 

@@ -58,8 +58,9 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
                    const protocol::Unsubscribe& reason);
   void disconnect(const Target& target, const protocol::Disconnect& reason);
   void refresh(const Target& target, const RefreshOrder& order);
-  // Ends all connections, some at a time.
-  runtime::Task<void> drain(protocol::Disconnect reason);
+  // Ends all connections, evenly over so much time: those of a whole node that come back at once
+  // would be a storm for the others.
+  runtime::Task<void> drain(protocol::Disconnect reason, os::Nanos time);
 
   std::vector<std::pair<std::string, uint32_t>> channels(const Glob* filter) const;
   Totals totals() const;
@@ -95,7 +96,7 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
   };
   RosterPlace& place(uint32_t outlet);
   std::vector<Ref<Session>> matching(const Target& target) const;
-  static constexpr size_t kDrainedPerSlice = 256;
+  static constexpr size_t kClosedPerSlice = 256;
 
   Services* services_ = nullptr;
   uint64_t seed_ = 0;

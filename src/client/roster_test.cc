@@ -191,13 +191,35 @@ TEST_F(RosterTest, DrainingEndsEverybody) {
   connected.say(R"({"id":2,"subscribe":{"channel":"present:a"}})");
   {
     const runtime::TurnScope scope(node_[0].shard);
-    node_[0].shard.tasks().spawn(node_[0].roster.drain(protocol::disconnects::kShutdown));
+    node_[0].shard.tasks().spawn(node_[0].roster.drain(protocol::disconnects::kShutdown, 0));
   }
   node_.settle();
   for (TestClient* one : clients) EXPECT_EQ(one->ending->code, 3001u);
   EXPECT_EQ(connected.ending->code, 3001u);
   EXPECT_EQ(node_[0].roster.sessions(), 0u);
   EXPECT_EQ(node_.leftovers(), "");
+}
+
+TEST_F(RosterTest, DrainingTakesItsTime) {
+  std::vector<TestClient*> clients;
+  for (int i = 0; i < 100; ++i) clients.push_back(&node_.connected(0, "ann"));
+  const auto told = [&] {
+    return std::ranges::count_if(clients, [](TestClient* one) { return one->is_over(); });
+  };
+  {
+    const runtime::TurnScope scope(node_[0].shard);
+    node_[0].shard.tasks().spawn(
+        node_[0].roster.drain(protocol::disconnects::kShutdown, 10 * os::kSecond));
+  }
+  node_.settle();
+  EXPECT_EQ(told(), 1);
+  for (int second = 1; second < 10; ++second) {
+    for (int i = 0; i < 10; ++i) node_.pass(100 * os::kMillisecond);
+    EXPECT_NEAR(static_cast<double>(told()), second * 10, 2);
+  }
+  for (int i = 0; i < 11; ++i) node_.pass(100 * os::kMillisecond);
+  EXPECT_EQ(told(), 100);
+  EXPECT_EQ(clients.back()->ending->code, 3001u);
 }
 
 TEST_F(RosterTest, IndexesSurviveChurn) {

@@ -11,6 +11,7 @@
 #include "hub/local_hub.h"
 #include "metrics/shard_metrics.h"
 #include "net/sockets.h"
+#include "runtime/memory_pressure.h"
 #include "runtime/shard.h"
 
 namespace gyre::client {
@@ -32,7 +33,8 @@ struct Services {
   std::shared_ptr<const Settings> settings;
   std::unique_ptr<const auth::TokenVerifier> connection_tokens;
   std::unique_ptr<const auth::TokenVerifier> subscription_tokens;
-  Audience* audience = nullptr;        // the connections of the whole node
+  Audience* audience = nullptr;  // the connections of the whole node
+  runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
   std::string scratch = {};            // where messages are encoded
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <limits>
 
 namespace gyre::config {
@@ -162,6 +163,25 @@ std::optional<int64_t> parse_integer(std::string_view text) {
     value = value * static_cast<uint64_t>(base) + added;
   }
   return static_cast<int64_t>(is_negative ? ~value + 1 : value);
+}
+
+std::optional<uint64_t> parse_size(std::string_view text) {
+  const size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  uint64_t value = 0;
+  if (std::from_chars(text.data(), text.data() + end, value).ec != std::errc()) return std::nullopt;
+  std::string unit = lowered(text.substr(end));
+  unit.erase(0, unit.find_first_not_of(' '));
+  if (unit.ends_with('b')) unit.pop_back();
+  const uint64_t base = unit.ends_with('i') ? 1024 : 1000;
+  if (unit.ends_with('i')) unit.pop_back();
+  if (unit.empty()) return base == 1000 ? std::optional(value) : std::nullopt;
+  const size_t power = std::string_view("kmgt").find(unit);
+  if (unit.size() != 1 || power == std::string_view::npos) return std::nullopt;
+  for (size_t i = 0; i <= power; ++i) {
+    if (value > std::numeric_limits<uint64_t>::max() / base) return std::nullopt;
+    value *= base;
+  }
+  return value;
 }
 
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {

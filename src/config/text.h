@@ -34,6 +34,10 @@ std::optional<bool> parse_boolean(std::string_view text);
 // Decimal, or 0x, 0o, 0, 0b with `_` between digits, as Go's strconv.ParseInt reads with base 0.
 std::optional<int64_t> parse_integer(std::string_view text);
 
+// Bytes: a number, with a unit if need be (B, KB, MB, GB, TB of 1000, KiB, MiB, GiB, TiB of 1024,
+// in any case).
+std::optional<uint64_t> parse_size(std::string_view text);
+
 // Go's durations: "1h30m", "-1.5s", "0". Nothing else without a unit.
 std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 std::string format_duration(std::chrono::nanoseconds duration);

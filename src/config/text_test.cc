@@ -72,6 +72,24 @@ TEST(Durations, PrintedAndReadAgainAreTheSame) {
   }
 }
 
+TEST(Sizes, HaveUnitsOfBothKinds) {
+  EXPECT_EQ(parse_size("0"), 0u);
+  EXPECT_EQ(parse_size("1048576"), 1'048'576u);
+  EXPECT_EQ(parse_size("17B"), 17u);
+  EXPECT_EQ(parse_size("2GB"), 2'000'000'000u);
+  EXPECT_EQ(parse_size("512MiB"), 512u << 20);
+  EXPECT_EQ(parse_size("3 kib"), 3072u);
+  EXPECT_EQ(parse_size("8TiB"), uint64_t{8} << 40);
+  EXPECT_EQ(parse_size("1g"), 1'000'000'000u);
+}
+
+TEST(Sizes, AreNothingElse) {
+  for (const char* text : {"", "MB", "-1", "1.5GB", "1iB", "1XB", "1MBB", "1 MB MB", "0x10",
+                           "99999999999999999999", "99999999999TiB"}) {
+    EXPECT_EQ(parse_size(text), std::nullopt) << text;
+  }
+}
+
 TEST(Booleans, HaveTheReferencesSpellings) {
   EXPECT_EQ(parse_boolean("t"), true);
   EXPECT_EQ(parse_boolean("FALSE"), false);

@@ -281,6 +281,14 @@ class Validation {
                   fmt::format("gyre.shards must be from 0 to {}", kMostShards));
     }
     report_.one_of(tree_, "gyre.descriptor_tables", {"shared", "per_shard"});
+    const std::string& memory = tree_.text("gyre.memory_limit");
+    if (memory != "auto" && !parse_size(memory)) {
+      report_.add(tree_, "gyre.memory_limit",
+                  fmt::format("gyre.memory_limit \"{}\" is neither auto nor a size", memory));
+    }
+    if (tree_.integer("gyre.shutdown_rate") < 0) {
+      report_.add(tree_, "gyre.shutdown_rate", "gyre.shutdown_rate must not be negative");
+    }
     report_.one_of(tree_, "gyre.unavailable", {"refuse", "warn"});
     report_.one_of(tree_, "gyre.unknown_keys", {"warn", "refuse"});
     if (tree_.integer("gyre.http_api.max_body_size") < 0) {

@@ -94,7 +94,10 @@ INSTANTIATE_TEST_SUITE_P(
              "to.status_code must be set"},
         Case{R"({"map_broker":{"type":"nats"}})", "map_broker.type \"nats\""},
         Case{R"({"gyre":{"unavailable":"ignore"}})", "gyre.unavailable"},
-        Case{R"({"gyre":{"shards":-1}})", "gyre.shards"}));
+        Case{R"({"gyre":{"shards":-1}})", "gyre.shards"},
+        Case{R"({"gyre":{"memory_limit":"much"}})", "gyre.memory_limit"},
+        Case{R"({"gyre":{"memory_limit":"-1"}})", "gyre.memory_limit"},
+        Case{R"({"gyre":{"shutdown_rate":-1}})", "gyre.shutdown_rate"}));
 
 INSTANTIATE_TEST_SUITE_P(
     ChannelOptions, RefusedConfiguration,

@@ -234,10 +234,12 @@ TEST_F(ExporterTest, SeriesHaveTheFormOfTheReference) {
   const Scrape ours = read_scrape(text());
   ASSERT_GT(ours.types.size(), 35u);
   for (const auto& [family, type] : ours.types) {
+    if (family.starts_with("gyre_")) continue;
     ASSERT_TRUE(reference.types.contains(family)) << family;
     EXPECT_EQ(type, reference.types.at(family)) << family;
   }
   for (const auto& [family, forms] : ours.forms) {
+    if (family.starts_with("gyre_")) continue;
     EXPECT_EQ(forms, reference.forms.at(family)) << family;
   }
 }

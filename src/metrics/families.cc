@@ -473,4 +473,24 @@ void write_process(const os::ProcessUsage& usage, Output& out) {
         static_cast<double>(usage.virtual_bytes_max));
 }
 
+void write_memory(const runtime::MemoryPressure::Figures& figures, Output& out) {
+  const auto write = [&](std::string_view name, FamilyType type, std::string_view help,
+                         uint64_t value) {
+    write_counter(out, {name, type, help}, {}, static_cast<double>(value));
+  };
+  write("gyre_memory_limit_bytes", FamilyType::gauge, "gyre.memory_limit; 0: there is none.",
+        figures.limit);
+  write("gyre_memory_used_bytes", FamilyType::gauge, "Memory in use, as it is held to the limit.",
+        figures.used);
+  write("gyre_overload_cut_connections_total", FamilyType::counter,
+        "Slow connections cut for want of memory.", figures.cut_connections);
+  write("gyre_overload_refused_connects_total", FamilyType::counter,
+        "Connections and connect commands refused for want of memory.", figures.refused_connects);
+  write("gyre_overload_refused_publishes_total", FamilyType::counter,
+        "Publish and broadcast commands refused for want of memory.", figures.refused_publishes);
+  write("gyre_overload_stage", FamilyType::gauge,
+        "What is shed: 0 nothing, 1 connects, 2 the slowest too, 3 publications too.",
+        static_cast<uint64_t>(figures.stage));
+}
+
 }  // namespace gyre::metrics

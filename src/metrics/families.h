@@ -8,6 +8,7 @@
 #include "metrics/durations.h"
 #include "metrics/shard_metrics.h"
 #include "os/process_usage.h"
+#include "runtime/memory_pressure.h"
 
 namespace gyre::metrics {
 
@@ -16,6 +17,7 @@ struct NodeFacts {
   std::string_view version;  // as clients see it: "6.9.1 Gyre/0.1.0"
   uint64_t num_nodes = 1;
   os::ProcessUsage process;
+  runtime::MemoryPressure::Figures memory = {};
 };
 
 using Shards = std::span<const ShardMetrics* const>;
@@ -59,6 +61,8 @@ void add_up(Shards shards, Summarised& total);
 // which the time begins that quantiles are of.
 void write_families(Shards shards, const NodeFacts& facts, const Summarised& total,
                     const Summarised& before, Output& output);
+// What this server adds to the reference's (docs/overload.md).
+void write_memory(const runtime::MemoryPressure::Figures& figures, Output& output);
 void write_process(const os::ProcessUsage& usage, Output& output);
 
 }  // namespace gyre::metrics

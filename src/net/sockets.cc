@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <functional>
 
 #include "base/log.h"
 
@@ -342,6 +343,27 @@ void Sockets::after_flush(uint32_t slot, Outlet& outlet) {
     outlet.flags &= static_cast<uint8_t>(~kNotify);
     outlet.handler->on_flushed();
   }
+}
+
+size_t Sockets::cut_slowest(size_t most) {
+  std::vector<std::pair<uint32_t, uint32_t>> slow;  // bytes, slot
+  outlets_.for_each([&slow](uint32_t slot, const Outlet& outlet) {
+    const bool is_stuck = outlet.flags & (kBlocked | kHeld);
+    const bool is_leaving = outlet.flags & (kOverflowed | kEnded | kClosing);
+    if (outlet.queued_bytes > 0 && is_stuck && !is_leaving) {
+      slow.emplace_back(outlet.queued_bytes, slot);
+    }
+  });
+  if (slow.size() > most) {
+    std::ranges::nth_element(slow, slow.begin() + static_cast<ptrdiff_t>(most), std::greater());
+    slow.resize(most);
+  }
+  for (const auto& [bytes, slot] : slow) {
+    Outlet& outlet = outlets_[slot];
+    outlet.flags |= kOverflowed;
+    ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::slow);
+  }
+  return slow.size();
 }
 
 void Sockets::settle() {

@@ -100,6 +100,10 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void send_bulk(uint32_t slot, FrameRef frame);
   void prefetch(uint32_t slot) const { __builtin_prefetch(&outlets_[slot], 1); }
 
+  // Ends, as slow, at most so many of those who do not take what is there for them: where the most
+  // waits first. Returns how many; they are told when the turn settles.
+  size_t cut_slowest(size_t most);
+
   size_t open_sockets() const { return outlets_.size(); }
   runtime::Shard& shard() { return shard_; }
   template <class Visit>

@@ -233,6 +233,30 @@ TEST_F(SocketsTest, LastWordsThatNobodyTakesEndInTimeAndWithAReset) {
   EXPECT_EQ(kernel_.resets, std::vector<os::Descriptor>{10});
 }
 
+TEST_F(SocketsTest, TheSlowestAreThoseWithTheMostWaiting) {
+  std::vector<std::unique_ptr<Seen>> seen;
+  std::vector<SocketHandle> sockets;
+  for (os::Descriptor descriptor = 20; descriptor < 24; ++descriptor) {
+    seen.push_back(std::make_unique<Seen>());
+    sockets_.on_connection(kernel_.listener, descriptor);
+    sockets_.set_handler(socket(), std::make_unique<Watcher>(*seen.back()));
+    sockets.push_back(socket());
+  }
+  for (size_t i = 0; i < 3; ++i) sockets_.send(sockets[i], Frame::make(std::string(i * 10, 'x')));
+  kernel_.room = 0;
+  end_turn();
+  sockets_.send(sockets[3], Frame::make(std::string(900, 'x')));  // only this turn's
+  EXPECT_EQ(sockets_.cut_slowest(1), 1u);
+  sockets_.settle();
+  EXPECT_TRUE(seen[1]->ends.empty());
+  EXPECT_EQ(seen[2]->ends, std::vector{EndReason::slow});
+  EXPECT_EQ(sockets_.cut_slowest(100), 2u) << "by now the last one is stuck, too";
+  sockets_.settle();
+  EXPECT_TRUE(seen[0]->ends.empty()) << "an empty message is nothing to wait for";
+  EXPECT_EQ(seen[1]->ends, std::vector{EndReason::slow});
+  EXPECT_EQ(seen[2]->ends.size(), 1u);
+}
+
 TEST_F(SocketsTest, AConnectionThatHasTakenEverythingIsNotReset) {
   send("x");
   end_turn();

@@ -5,6 +5,7 @@
 namespace gyre::transport {
 
 Admission::Verdict Admission::admit(os::Nanos now) {
+  if (memory_.refuses_connect()) return Verdict::short_of_memory;
   const uint64_t limit = connections_.load(std::memory_order_relaxed);
   if (limit > 0 && connected_() >= limit) return Verdict::full;
   if (per_second_ == 0) return Verdict::welcome;

@@ -68,6 +68,7 @@ http::Route WebSocketEndpoint::route() {
                 warn_of_limit();
                 [[fallthrough]];
               case Admission::Verdict::too_fast:
+              case Admission::Verdict::short_of_memory:
                 return http::Response(503);
             }
             return std::nullopt;

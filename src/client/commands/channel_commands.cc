@@ -34,6 +34,7 @@ runtime::Task<Answer<void>> Session::publish(const CommandBox& box) {
   if (const auto refusal = channel::may_publish(resolved, requester(request.channel))) {
     co_return client::refuse(*refusal);
   }
+  if (services_.memory.refuses_publish()) co_return client::refuse(errors::kTooManyRequests);
   auto publication = make_ref<protocol::Publication>(std::string(request.data.bytes));
   if (encoding() == protocol::Encoding::json) publication->mark_data_as_json();
   publication->wants_delta = options.delta_publish;

@@ -43,6 +43,8 @@ struct Session::Identity {
 
 runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   const auto& request = box.request<protocol::ConnectRequest>();
+  // A temporary error: SDKs come back later.
+  if (services_.memory.refuses_connect()) co_return client::refuse(errors::kTooManyRequests);
   if (!request.name.empty()) flags_ |= kNamed;
   if (!request.version.empty()) flags_ |= kVersioned;
   Identity identity;

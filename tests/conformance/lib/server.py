@@ -70,6 +70,7 @@ class Server:
         defaults = {"health": {"enabled": True}, "log": {"level": "debug"}}
         self.config = merged(merged(defaults, config), listen)
         self.process: subprocess.Popen | None = None
+        self.is_ending = False  # it has been asked to
         self.started = 0.0  # time.monotonic() of the latest start
 
     def __enter__(self) -> "Server":
@@ -101,6 +102,7 @@ class Server:
 
     def start(self) -> None:
         self.started = time.monotonic()
+        self.is_ending = False
         with self.log_path.open("ab") as log:
             folder = pathlib.Path(self.folder.name)
             self.process = launch(self.config, folder, log, self.environment)
@@ -126,12 +128,13 @@ class Server:
 
     def terminate(self) -> None:
         assert self.process is not None
+        self.is_ending = True
         self.process.send_signal(signal.SIGTERM)
 
     def stop(self) -> int:
         """Asks the server to end and returns its exit code. A sanitizer's report fails the test whatever the code."""
         assert self.process is not None
-        if self.process.poll() is None:
+        if self.process.poll() is None and not self.is_ending:  # a second signal would end it at once
             self.terminate()
         try:
             code = self.process.wait(STOP_SECONDS)
