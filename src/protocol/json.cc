@@ -2,8 +2,9 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <iterator>
 
 #include "protocol/json_scanner.h"
 
@@ -130,14 +131,12 @@ void append_string(std::string& out, std::string_view text) {
 }
 
 void append_raw(std::string& out, std::string_view value) {
-  while (!value.empty()) {
-    const auto* newline = static_cast<const char*>(std::memchr(value.data(), '\n', value.size()));
-    if (!newline) break;
-    const auto length = static_cast<size_t>(newline - value.data());
-    out.append(value.substr(0, length));
-    value.remove_prefix(length + 1);
+  if (!value.contains('\n') && !value.contains('\r')) {
+    out.append(value);
+    return;
   }
-  out.append(value);
+  std::ranges::copy_if(value, std::back_inserter(out),
+                       [](char byte) { return byte != '\n' && byte != '\r'; });
 }
 
 void append_compact_html_safe(std::string& out, std::string_view value) {

@@ -21,8 +21,8 @@ bool is_utf8(std::string_view text);
 // so that the result is harmless inside HTML and JavaScript; what is not UTF-8 becomes U+FFFD.
 void append_string(std::string& out, std::string_view text);
 
-// Appends a raw value on one line: without its `\n` bytes, which in valid JSON are insignificant
-// (framing.md 2.1).
+// Appends a raw value on one line: without its `\n` bytes (framing.md 2.1) and its `\r` bytes,
+// which would end a line of an event stream as well. In valid JSON both are insignificant.
 void append_raw(std::string& out, std::string_view value);
 
 // Appends a valid value without insignificant whitespace and with the same characters escaped as in

@@ -163,10 +163,11 @@ TEST(JsonString, ReplacesWhatIsNotUtf8) {
   EXPECT_EQ(string_of("\xf4\x90\x80\x80"), R"("\ufffd\ufffd\ufffd\ufffd")");
 }
 
-TEST(JsonRaw, LosesNothingButNewlines) {
-  std::string out;
-  append_raw(out, "{\n \"a\":\r\n1 }\n");
-  EXPECT_EQ(out, "{ \"a\":\r1 }");
+TEST(JsonRaw, LosesNothingButLineBreaks) {
+  std::string out = "[";
+  append_raw(out, "{\n \"a\":\r\n1\t}\n");
+  append_raw(out, "\"\\r\\n\"");
+  EXPECT_EQ(out, "[{ \"a\":1\t}\"\\r\\n\"");
 }
 
 TEST(JsonCompact, DropsSpaceOutsideOfStringsOnly) {
