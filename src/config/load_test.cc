@@ -237,6 +237,16 @@ TEST(Load, SyntaxErrorsHaveAPlace) {
   EXPECT_THAT(first_error(from("{}", "ini")), HasSubstr("unsupported format"));
 }
 
+// Names that toml++ itself does not survive: its assertions end a debug build.
+TEST(Load, TomlTablesNeedANameThatMayBegin) {
+  for (std::string_view text : {"[.a]", "[[ .a]]", "a = [[1], 2]\n[=]", "[", "[[", "[\n]", "[#]"}) {
+    EXPECT_THAT(first_error(from(text, "toml")), HasSubstr("config.toml:")) << text;
+  }
+  EXPECT_EQ(first_error(from("\n [.a]", "toml")), "config.toml:2:3: a table needs a name");
+  const auto good = from("[ \"client\" ]\nallowed_origins = [\n  [\n]\n]", "toml");
+  EXPECT_THAT(first_error(good), testing::Not(HasSubstr("a table needs a name")));
+}
+
 TEST(Load, ListsAreBounded) {
   std::string text = R"({"consumers":[{})";
   for (int i = 0; i < 20'000; ++i) text += ",{}";

@@ -9,21 +9,32 @@ namespace {
 
 constexpr int kMaxTomlDepth = 64;
 
-// toml++ 3.3 runs into undefined behaviour on non-ASCII bytes in bare keys, where TOML 1.0 forbids
-// them anyway: finds the first such byte outside of strings and comments.
-class AsciiCheck {
+// Finds what makes toml++ 3.3 run into undefined behaviour, and TOML 1.0 forbids anyway: outside of
+// strings and comments the first byte that is not ASCII, or a table's name that begins with neither
+// a letter, digit, dash, underscore nor quote. Up to the first error, where toml++ stops, it knows
+// exactly where it is in the text.
+class Precheck {
  public:
-  explicit AsciiCheck(std::string_view text) : text_(text) {}
+  explicit Precheck(std::string_view text) : text_(text) {}
 
-  std::optional<Mark> first_violation() {
+  std::optional<SyntaxError> first_violation() {
+    bool is_line_start = true;
     while (at_ < text_.size()) {
-      char c = text_[at_];
-      if (static_cast<unsigned char>(c) >= 0x80) return place();
+      const char c = text_[at_];
+      const bool may_begin_table = is_line_start && depth_ == 0;
+      is_line_start = c == '\n' || (is_line_start && (c == ' ' || c == '\t'));
+      if (static_cast<unsigned char>(c) >= 0x80) {
+        return SyntaxError{place(), "only ASCII is allowed outside of strings"};
+      }
       if (c == '#') {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (c == '"' || c == '\'') {
         skip_string(c);
+      } else if (c == '[' && may_begin_table) {
+        if (!skip_table_start()) return SyntaxError{place(), "a table needs a name"};
       } else {
+        if (c == '[' || c == '{') ++depth_;
+        if ((c == ']' || c == '}') && depth_ > 0) --depth_;
         ++at_;
       }
     }
@@ -31,6 +42,25 @@ class AsciiCheck {
   }
 
  private:
+  // The brackets and blanks in front of a table's name; whether a name may begin behind them.
+  bool skip_table_start() {
+    const auto skip_blanks = [this] {
+      at_ = std::min(text_.find_first_not_of(" \t", at_), text_.size());
+    };
+    ++at_;
+    skip_blanks();
+    if (text_.substr(at_).starts_with('[')) {
+      ++at_;
+      skip_blanks();
+    }
+    depth_ = 0;
+    if (at_ == text_.size()) return true;
+    const char c = text_[at_];
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return is_letter || (c >= '0' && c <= '9') || std::string_view("-_\"'").contains(c) ||
+           static_cast<unsigned char>(c) >= 0x80;  // which is told as such
+  }
+
   void skip_string(char quote) {
     bool is_long = text_.substr(at_).starts_with(std::string(3, quote));
     at_ += is_long ? 3 : 1;
@@ -59,6 +89,7 @@ class AsciiCheck {
 
   std::string_view text_;
   size_t at_ = 0;
+  int depth_ = 0;  // of arrays and inline tables
 };
 
 Mark toml_mark(const toml::source_region& region) {
@@ -107,9 +138,7 @@ bool convert(const toml::node& node, Document& out, int depth, SyntaxError& erro
 
 ReadResult read_toml(std::string_view text) {
   if (text.size() > kMaxFileBytes) return std::unexpected(SyntaxError{{}, "larger than 16 MiB"});
-  if (std::optional<Mark> mark = AsciiCheck(text).first_violation()) {
-    return std::unexpected(SyntaxError{*mark, "only ASCII is allowed outside of strings"});
-  }
+  if (auto error = Precheck(text).first_violation()) return std::unexpected(std::move(*error));
   try {
     toml::table table = toml::parse(text);
     Document document;
