@@ -1,5 +1,5 @@
 # The habits; run.sh and test.sh are the two commands that need nothing installed.
-.PHONY: build check test golden serving sdk demo run bench bench-full bench-million bench-programs fuzz format tidy clean test-fresh
+.PHONY: build check test golden serving sdk demo run bench bench-full bench-million bench-programs fuzz coverage format tidy clean test-fresh
 
 build:  ## the optimised binary, build/release/gyre
 	tools/install_packages.sh packages.txt
@@ -41,9 +41,11 @@ bench-full: bench-programs  ## all rows
 bench-million: bench-programs  ## 1,000,000 connections, both ends on this machine; needs some 12 GiB
 	python3 bench/run.py memory-million
 
-fuzz:  ## the libFuzzer programs, build/fuzz/fuzz/NAME_fuzz
-	cmake --preset fuzz >/dev/null
-	cmake --build --preset fuzz --target fuzzers
+fuzz:  ## a minute of each fuzz target that is short of its goal, and the ledger
+	fuzz/run
+
+coverage:  ## which lines of the parsers the fuzz corpora reach
+	fuzz/coverage
 
 test-fresh:  ## both README commands in an empty Debian 12 root
 	tools/test_fresh.sh

@@ -1,10 +1,8 @@
-#include <cstddef>
-#include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "api/decode.h"
 #include "base/check.h"
+#include "harness.h"
 #include "protocol/json.h"
 
 namespace gyre::api {
@@ -32,34 +30,44 @@ void check_request(const AnyRequest& request) {
 }
 
 // Any text as the body of every endpoint. What is taken is JSON with bounds kept.
-void run(std::string_view body) {
-  const bool is_json = protocol::json::validate(body);
+void check_endpoints(std::string_view body, bool is_json, fuzz::AllocationBound& bound) {
   for (size_t i = 0; i < kCommandMethods; ++i) {
-    const Decoded<AnyRequest> request = decode_request(static_cast<Method>(i), body);
-    if (!request) continue;
-    GYRE_CHECK(is_json);
-    GYRE_CHECK(request->index() == i);
-    check_request(*request);
+    bound.watch([&] {
+      const Decoded<AnyRequest> request = decode_request(static_cast<Method>(i), body);
+      if (!request) return;
+      GYRE_CHECK(is_json);
+      GYRE_CHECK(request->index() == i);
+      check_request(*request);
+    });
   }
-  if (const Decoded<BatchRequest> batch = decode_batch(body)) {
+}
+
+void check_commands(std::string_view body, bool is_json, fuzz::AllocationBound& bound) {
+  bound.watch([&] {
+    const Decoded<BatchRequest> batch = decode_batch(body);
+    if (!batch) return;
     GYRE_CHECK(is_json);
     GYRE_CHECK(batch->commands.size() <= kCommandsMax);
     for (const Command& command : batch->commands) {
       if (command) check_request(*command);
     }
-  }
-  SingleCommandReader reader(body);
-  do {
-    const Decoded<SingleCommand> single = reader.next();
-    if (!single) break;
-    if (single->command) check_request(*single->command);
-  } while (!reader.at_end());
+  });
+  bound.watch([&] {
+    SingleCommandReader reader(body);
+    do {
+      const Decoded<SingleCommand> single = reader.next();
+      if (!single) break;
+      if (single->command) check_request(*single->command);
+    } while (!reader.at_end());
+  });
 }
 
 }  // namespace
 }  // namespace gyre::api
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  gyre::api::run({reinterpret_cast<const char*>(data), size});
-  return 0;
+void gyre::fuzz::take_input(std::string_view input) {
+  AllocationBound bound(input.size(), AllocationBound::kOwn);
+  const bool is_json = protocol::json::validate(input);
+  api::check_endpoints(input, is_json, bound);
+  api::check_commands(input, is_json, bound);
 }

@@ -1,10 +1,9 @@
 #include "config/load.h"
 #include "config/printed.h"
+#include "harness.h"
 
 // Any text as a configuration file: it loads or is refused, and what loads can be printed.
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  std::string_view text(reinterpret_cast<const char*>(data), size);
-  gyre::config::Loaded loaded = gyre::config::load_text(text, "json", {});
+void gyre::fuzz::take_input(std::string_view input) {
+  const config::Loaded loaded = config::load_text(input, "json", {});
   if (loaded.is_good()) write_json(to_document(loaded.tree));
-  return 0;
 }

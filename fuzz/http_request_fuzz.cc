@@ -1,39 +1,40 @@
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/check.h"
+#include "harness.h"
+#include "http/query.h"
 #include "http/request_parser.h"
 
 namespace gyre::http {
 namespace {
 
+constexpr Limits kLimits{.head_bytes = 2000, .header_count = 20, .body_bytes = 3000};
+
 // What a parser says about a stream: the requests it sees and how it ends. Failures are compared by
 // status alone.
 struct Story {
-  std::vector<std::string> requests;
+  fuzz::Digest requests;
   int status = 0;
 
   bool operator==(const Story&) const = default;
 };
 
-std::string describe(const Request& request) {
-  std::string text;
-  for (std::string_view part : {request.method, request.path, request.query}) {
-    text.append(part).push_back('\0');
+void describe(const Request& request, fuzz::Digest& digest) {
+  for (std::string_view part : {request.method, request.target, request.path, request.query}) {
+    digest.add(part);
   }
   for (const Header& header : request.headers) {
-    text.append(header.name).append(": ").append(header.value).push_back('\0');
+    digest.add(header.name);
+    digest.add(header.value);
   }
-  text += request.keep_alive ? 'k' : 'c';
-  return text + request.body;
+  digest.add(size_t{request.keep_alive});
+  digest.add(request.body);
 }
 
 Story read(std::string_view bytes, size_t piece) {
-  RequestParser parser({.head_bytes = 2000, .header_count = 20, .body_bytes = 3000});
+  RequestParser parser(kLimits);
   Story story;
   size_t done = 0;
   while (true) {
@@ -46,9 +47,10 @@ Story read(std::string_view bytes, size_t piece) {
         break;
       case RequestParser::Progress::complete: {
         const Request request = parser.take();
-        GYRE_CHECK(request.body.size() <= 3000);
-        GYRE_CHECK(request.headers.size() <= 20);
-        story.requests.push_back(describe(request));
+        GYRE_CHECK(request.body.size() <= kLimits.body_bytes);
+        GYRE_CHECK(request.headers.size() <= kLimits.header_count);
+        describe(request, story.requests);
+        static_cast<void>(query_value(request.query, "access_token"));
         break;
       }
       case RequestParser::Progress::failed:
@@ -66,15 +68,18 @@ Story read(std::string_view bytes, size_t piece) {
 }  // namespace
 }  // namespace gyre::http
 
-// However the bytes are split, the parser sees the same requests.
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size == 0) return 0;
-  const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const auto whole = gyre::http::read(bytes, std::string_view::npos);
-  const auto split = gyre::http::read(bytes, std::max<size_t>(1, data[0]));
-  // Where it fails it may do so a little later, so a split stream must not get further than the
-  // whole one.
-  GYRE_CHECK(whole.requests == split.requests);
-  GYRE_CHECK((whole.status == 0) == (split.status == 0));
-  return 0;
+// However the bytes are split, the parser sees the same requests. The first byte is the size of
+// the pieces.
+void gyre::fuzz::take_input(std::string_view input) {
+  if (input.empty()) return;
+  const size_t piece = std::max<size_t>(1, static_cast<unsigned char>(input.front()));
+  input.remove_prefix(1);
+  AllocationBound bound(input.size(), AllocationBound::kOwn);
+  bound.watch([&] {
+    const auto whole = http::read(input, std::string_view::npos);
+    const auto split = http::read(input, piece);
+    GYRE_CHECK(whole.requests == split.requests);
+    // Where it fails it may do so a little later, and for another reason then.
+    GYRE_CHECK((whole.status == 0) == (split.status == 0));
+  });
 }

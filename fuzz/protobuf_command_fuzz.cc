@@ -1,10 +1,5 @@
-#include <cstddef>
-#include <cstdint>
-
 #include "command_properties.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  gyre::protocol::check_frame(gyre::protocol::Encoding::protobuf,
-                              {reinterpret_cast<const char*>(data), size});
-  return 0;
+void gyre::fuzz::take_input(std::string_view input) {
+  protocol::check_frame(protocol::Encoding::protobuf, input);
 }
