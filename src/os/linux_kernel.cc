@@ -260,6 +260,7 @@ void LinuxKernel::reset(Descriptor socket) {
 }
 
 void LinuxKernel::wait(Nanos deadline) {
+  if (next_ < ready_) return;
   int timeout = -1;
   if (deadline <= 0) {
     timeout = 0;
@@ -269,11 +270,14 @@ void LinuxKernel::wait(Nanos deadline) {
         static_cast<int>(std::min<Nanos>((left + kMillisecond - 1) / kMillisecond, 1'000'000'000));
   }
   ready_ = std::max(epoll_wait(epoll_, events_.data(), kEvents, timeout), 0);
+  next_ = 0;
 }
 
 void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {
-  for (int i = 0; i < ready_; ++i) {
-    const epoll_event& event = events_[static_cast<size_t>(i)];
+  const Nanos began = ready_ - next_ > kEventsPerLook ? monotonic() : 0;
+  for (int done = 0; next_ < ready_; ++done) {
+    if (done > 0 && done % kEventsPerLook == 0 && monotonic() - began > kDispatchMost) return;
+    const epoll_event& event = events_[static_cast<size_t>(next_++)];
     const Token token = event.data.u64;  // a copy: the struct is packed, nothing may refer into it
     if (token == UINT64_MAX) {
       uint64_t count;
@@ -288,7 +292,6 @@ void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {
       receive(sink, event, buffer);
     }
   }
-  ready_ = 0;
 }
 
 void LinuxKernel::accept_some(EventSink& sink, Descriptor listener, Token token) {

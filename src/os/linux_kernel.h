@@ -47,7 +47,13 @@ class LinuxKernel final : public Kernel {
   void receive(EventSink& sink, const epoll_event& event, std::span<char> buffer);
 
   static constexpr int kEvents = 1024;
-  static constexpr int kAcceptsPerTurn = 128;
+  // What has been accepted asks for more work in the turns that follow. In a storm of connects the
+  // rest waits in the backlog, and not in front of everybody else.
+  static constexpr int kAcceptsPerTurn = 16;
+  // A dispatch that has taken so long, judged every few events, leaves the rest for the next turn:
+  // deliveries are not held up by ever so many clients that connect.
+  static constexpr Nanos kDispatchMost = 2 * kMillisecond;
+  static constexpr int kEventsPerLook = 16;
 
   Descriptor wake_;
   Descriptor epoll_ = kNoDescriptor;
@@ -55,6 +61,7 @@ class LinuxKernel final : public Kernel {
   // and closed then, instead of waiting in the backlog without an answer.
   Descriptor reserve_ = kNoDescriptor;
   int ready_ = 0;
+  int next_ = 0;  // of those that are ready
   std::array<epoll_event, kEvents> events_;
   std::vector<uint8_t> interest_;  // by descriptor
   std::vector<std::pair<Token, Descriptor>> listeners_;

@@ -1,0 +1,107 @@
+#include "os/linux_kernel.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gyre::os {
+namespace {
+
+// Takes its time for every event.
+class SlowSink final : public EventSink {
+ public:
+  SlowSink(Kernel& kernel, std::vector<Descriptor>& sockets) : kernel_(kernel), sockets_(sockets) {}
+
+  Descriptor descriptor(Token socket) const override { return sockets_[socket]; }
+  void on_connection(Token, Descriptor) override {}
+  void on_bytes(Token socket, std::span<char> bytes) override {
+    seen.push_back(socket);
+    EXPECT_EQ(std::string(bytes.data(), bytes.size()), "x");
+    const Nanos until = kernel_.monotonic() + took;
+    while (kernel_.monotonic() < until) {
+    }
+  }
+  void on_end(Token, bool) override {}
+  void on_room(Token) override {}
+
+  std::vector<Token> seen;
+  Nanos took = kMillisecond;
+
+ private:
+  Kernel& kernel_;
+  std::vector<Descriptor>& sockets_;
+};
+
+class LinuxKernelTest : public testing::Test {
+ protected:
+  LinuxKernelTest() {
+    EXPECT_TRUE(kernel_->open());
+    for (Token token = 0; token < 40; ++token) {
+      int pair[2];
+      EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+      sockets_.push_back(pair[0]);
+      peers_.push_back(pair[1]);
+      EXPECT_TRUE(kernel_->attach(pair[0], token));
+      EXPECT_EQ(::write(pair[1], "x", 1), 1);
+    }
+  }
+  ~LinuxKernelTest() override {
+    for (const Descriptor socket : sockets_) ::close(socket);
+    for (const Descriptor socket : peers_) ::close(socket);
+  }
+  void turn() {
+    kernel_->wait(kernel_->monotonic() + 10 * kSecond);
+    kernel_->dispatch(sink_, buffer_);
+  }
+
+  std::unique_ptr<LinuxKernel> kernel_ = LinuxKernel::create().value();
+  std::vector<Descriptor> sockets_;
+  std::vector<Descriptor> peers_;
+  SlowSink sink_{*kernel_, sockets_};
+  std::vector<char> buffer_ = std::vector<char>(1024);
+};
+
+TEST_F(LinuxKernelTest, MuchWorkIsSpreadOverTurnsAndNothingIsForgotten) {
+  turn();
+  EXPECT_EQ(sink_.seen.size(), 16u);
+  EXPECT_EQ(::write(peers_[sink_.seen[0]], "x", 1), 1);
+  turn();
+  EXPECT_EQ(sink_.seen.size(), 32u);
+  turn();
+  ASSERT_EQ(sink_.seen.size(), 40u) << "what comes again is not in front of those that wait";
+  const Token first = sink_.seen[0];
+  EXPECT_EQ(std::ranges::count(sink_.seen, first), 1);
+  turn();
+  EXPECT_EQ(sink_.seen.back(), first);
+}
+
+TEST_F(LinuxKernelTest, AnEventOfAClosedSocketIsDropped) {
+  turn();
+  const std::vector<Token> seen = sink_.seen;
+  for (Token token = 0; token < sockets_.size(); ++token) {
+    if (std::ranges::find(seen, token) != seen.end()) continue;
+    ::close(std::exchange(sockets_[token], kNoDescriptor));
+  }
+  turn();
+  turn();
+  EXPECT_EQ(sink_.seen, seen);
+}
+
+TEST_F(LinuxKernelTest, LittleWorkIsDoneAtOnce) {
+  sink_.took = 0;
+  turn();
+  EXPECT_GE(sink_.seen.size(), 16u);
+  while (sink_.seen.size() < 40) turn();
+  kernel_->wait(kernel_->monotonic());
+  kernel_->dispatch(sink_, buffer_);
+  EXPECT_EQ(sink_.seen.size(), 40u);
+}
+
+}  // namespace
+}  // namespace gyre::os
