@@ -16,7 +16,7 @@ FORBIDDEN = [
     (re.compile(r"\b(?:usleep|nanosleep|sleep)\s*\("), "sleeps; wait for a condition", ("os",)),
     (re.compile(r"(?<![\w:.>])s?rand\s*\("), "unseeded randomness; use os::Kernel::random", ("os",)),
     (re.compile(r"\bstd::random_device\b"), "unseeded randomness; use os::Kernel::random", ("os",)),
-    (re.compile(r"\bstd::(?:thread|jthread|async)\b(?!::)"), "starts a thread", ("os", "app")),
+    (re.compile(r"\bstd::(?:thread|jthread|async)\b(?!::)"), "starts a thread", ("os", "app", "outbound")),
 ]
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
 VIEW_COROUTINE = re.compile(r"\bTask<[^;{]*>\s+[\w:]+\([^)]*\bstd::(?:string_view|span<[^>]*>)\s+\w+[^)]*\)\s*(?:const\s*)?\{")

@@ -26,9 +26,11 @@ EngineFactory memory_engine(std::chrono::seconds history_meta_ttl) {
           [](runtime::Shard&) { return std::make_unique<engine::memory::MemoryPresenceStore>(); }};
 }
 
-Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels)
+Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels,
+           outbound::HttpClient* http_client)
     : options_(std::move(options)),
       engine_(std::move(engine)),
+      http_client_(http_client),
       memory_(options_.memory_limit),
       admission_(options_.admission, [this] { return connected_clients(); }, memory_) {
   set_.lends = !options_.has_own_descriptor_tables;
@@ -179,6 +181,10 @@ NodeShard::NodeShard(Node& node, size_t index)
     protocol::encode_ping(encoding, ping);
     services_.pings[static_cast<size_t>(encoding)] = Frame::make(ping);
   }
+  if (node.http_client_) {
+    key_sets_.emplace(shard_, *node.http_client_);
+    services_.key_sets = &*key_sets_;
+  }
   node.hubs_[index] = &hub_;
   node.homes_[index] = {.homes = &homes_, .presence = presence_.get()};
   node.rosters_[index] = &roster_;
@@ -204,8 +210,10 @@ Result<std::unique_ptr<NodeShard>> NodeShard::create(Node& node, size_t index) {
 
 Result<void> NodeShard::set_verifiers(const auth::VerifierOptions& connection,
                                       const auth::VerifierOptions& subscription) {
-  GYRE_TRY(auth::TokenVerifier connection_tokens, auth::TokenVerifier::create(connection));
-  GYRE_TRY(auth::TokenVerifier subscription_tokens, auth::TokenVerifier::create(subscription));
+  GYRE_TRY(auth::TokenVerifier connection_tokens,
+           auth::TokenVerifier::create(connection, services_.key_sets));
+  GYRE_TRY(auth::TokenVerifier subscription_tokens,
+           auth::TokenVerifier::create(subscription, services_.key_sets));
   services_.connection_tokens =
       std::make_unique<const auth::TokenVerifier>(std::move(connection_tokens));
   services_.subscription_tokens =

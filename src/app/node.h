@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "hub/position_check.h"
 #include "metrics/exporter.h"
 #include "metrics/items.h"
+#include "outbound/http_client.h"
 #include "runtime/memory_pressure.h"
 #include "runtime/shard.h"
 
@@ -37,7 +39,9 @@ EngineFactory memory_engine(std::chrono::seconds history_meta_ttl);
 // there they may listen.
 class Node {
  public:
-  Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels);
+  // `http_client`: for key sets; without it, tokens that need them are refused. Outlives the node.
+  Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels,
+       outbound::HttpClient* http_client = nullptr);
   ~Node();
   Node(const Node&) = delete;
 
@@ -61,6 +65,7 @@ class Node {
 
   const NodeOptions options_;
   const EngineFactory engine_;
+  outbound::HttpClient* const http_client_;
   runtime::ShardSet set_;
   std::vector<std::unique_ptr<runtime::Shard>> shards_;
   std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics_;
@@ -127,6 +132,7 @@ class NodeShard {
   hub::Homes homes_;
   hub::Directory directory_;
   client::Census census_;
+  std::optional<auth::KeySets> key_sets_;
   client::Services services_;
   client::Audience audience_;
   std::unique_ptr<hub::PositionCheck> position_check_;

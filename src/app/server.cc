@@ -17,6 +17,7 @@
 #include "os/linux_kernel.h"
 #include "os/process_memory.h"
 #include "os/signals.h"
+#include "outbound/curl_client.h"
 #include "runtime/call.h"
 
 namespace gyre::app {
@@ -288,8 +289,10 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
     pointers.push_back(kernels.back().get());
   }
   const NodeOptions running = *options;
+  // Outlives the node; nothing is being asked for any more when its shards have ended.
+  outbound::CurlClient http_client({.user_agent = "gyre/" GYRE_VERSION});
   auto node = std::make_unique<Node>(std::move(*options), memory_engine(running.history_meta_ttl),
-                                     std::move(pointers));
+                                     std::move(pointers), &http_client);
   log::info("starting Centrifugo", {{"version", running.version},
                                     {"runtime", "gyre"},
                                     {"pid", getpid()},

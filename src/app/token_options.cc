@@ -12,6 +12,8 @@ auth::VerifierOptions verifier_options(const config::Tree& tree, std::string_vie
       .rsa_public_key = token.text("rsa_public_key"),
       .ecdsa_public_key = token.text("ecdsa_public_key"),
       .jwks_public_endpoint = token.text("jwks_public_endpoint"),
+      .insecure_skip_jwks_endpoint_safety_check =
+          token.boolean("insecure_skip_jwks_endpoint_safety_check"),
       .audience = token.text("audience"),
       .audience_regex = token.text("audience_regex"),
       .issuer = token.text("issuer"),

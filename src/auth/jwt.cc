@@ -22,12 +22,24 @@ std::optional<Jwt> Jwt::split(std::string_view token) {
              token.substr(0, second)};
 }
 
-std::optional<std::string> Jwt::algorithm() const {
+namespace {
+
+std::optional<std::string> text_of(const std::string& header, std::string_view name) {
   if (!protocol::json::validate(header)) return std::nullopt;
   simdjson::dom::parser parser;
-  std::string_view name;
-  if (parser.parse(header)["alg"].get(name) != simdjson::SUCCESS) return std::nullopt;
-  return std::string(name);
+  std::string_view text;
+  if (parser.parse(header)[name].get(text) != simdjson::SUCCESS) return std::nullopt;
+  return std::string(text);
+}
+
+}  // namespace
+
+std::optional<std::string> Jwt::algorithm() const {
+  return text_of(header, "alg");
+}
+
+std::string Jwt::key_id() const {
+  return text_of(header, "kid").value_or(std::string());
 }
 
 }  // namespace gyre::auth

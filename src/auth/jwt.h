@@ -15,6 +15,8 @@ struct Jwt {
   static std::optional<Jwt> split(std::string_view token);
   // What the header names; nothing if it is no JSON object with an `alg`.
   std::optional<std::string> algorithm() const;
+  // The id of the key that the header names (kid); empty if it names none.
+  std::string key_id() const;
 };
 
 }  // namespace gyre::auth

@@ -7,9 +7,11 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -23,8 +25,11 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 
+// Null where the algorithm brings its own.
 const EVP_MD* hash_of(const Algorithm& algorithm) {
   switch (algorithm.bits) {
+    case 0:
+      return nullptr;
     case 256:
       return EVP_sha256();
     case 384:
@@ -49,6 +54,38 @@ size_t ecdsa_half(EVP_PKEY* key, const Algorithm& algorithm) {
   const int bits = curve_bits(key);
   const bool fits = bits == algorithm.bits || (bits == 521 && algorithm.bits == 512);
   return fits ? static_cast<size_t>((bits + 7) / 8) : 0;
+}
+
+// Bounds what a key set may make us compute with.
+constexpr size_t kRsaBytesMin = 1024 / 8;
+constexpr size_t kRsaBytesMax = 16'384 / 8;
+constexpr size_t kRsaExponentBytesMax = 8;
+
+std::string_view without_leading_zeros(std::string_view number) {
+  number.remove_prefix(std::min(number.find_first_not_of('\0'), number.size()));
+  return number;
+}
+
+// A public key of the named kind from its parameters; null if they are none.
+EVP_PKEY* make_key(const char* kind, OSSL_PARAM* parameters) {
+  EVP_PKEY* key = nullptr;
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, kind, nullptr);
+  if (EVP_PKEY_fromdata_init(context) != 1 ||
+      EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1) {
+    key = nullptr;
+  }
+  EVP_PKEY_CTX_free(context);
+  // A point must be on its curve.
+  if (key) {
+    context = EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr);
+    if (EVP_PKEY_public_check(context) != 1) {
+      EVP_PKEY_free(key);
+      key = nullptr;
+    }
+    EVP_PKEY_CTX_free(context);
+  }
+  ERR_clear_error();
+  return key;
 }
 
 // JOSE writes r and s side by side, OpenSSL wants DER (RFC 7518, 3.4).
@@ -86,7 +123,7 @@ EVP_PKEY* read_pem(const std::string& pem) {
 
 const Algorithm* Algorithm::find(std::string_view name) {
   using enum Family;
-  static constexpr std::array<std::pair<std::string_view, Algorithm>, 9> kAll{{
+  static constexpr std::array<std::pair<std::string_view, Algorithm>, 10> kAll{{
       {"HS256", {hmac, 256}},
       {"HS384", {hmac, 384}},
       {"HS512", {hmac, 512}},
@@ -96,6 +133,7 @@ const Algorithm* Algorithm::find(std::string_view name) {
       {"ES256", {ecdsa, 256}},
       {"ES384", {ecdsa, 384}},
       {"ES512", {ecdsa, 512}},
+      {"EdDSA", {eddsa, 0}},
   }};
   for (const auto& [known, algorithm] : kAll) {
     if (known == name) return &algorithm;
@@ -119,6 +157,75 @@ Result<PublicKey> PublicKey::from_pem(const std::string& pem, Algorithm::Family 
     return fail(Errc::invalid, "the public key is on another curve than P-256, P-384 and P-521");
   }
   return key;
+}
+
+Result<PublicKey> PublicKey::from_rsa(const std::string& modulus, const std::string& exponent) {
+  const std::string_view n = without_leading_zeros(modulus);
+  const std::string_view e = without_leading_zeros(exponent);
+  if (n.size() < kRsaBytesMin || n.size() > kRsaBytesMax || e.empty() ||
+      e.size() > kRsaExponentBytesMax) {
+    return fail(Errc::invalid, "an RSA key of an unusual size");
+  }
+  BIGNUM* n_number = BN_bin2bn(bytes_of(n), static_cast<int>(n.size()), nullptr);
+  BIGNUM* e_number = BN_bin2bn(bytes_of(e), static_cast<int>(e.size()), nullptr);
+  OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
+  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, n_number);
+  OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, e_number);
+  OSSL_PARAM* parameters = OSSL_PARAM_BLD_to_param(builder);
+  PublicKey key;
+  key.key_.reset(make_key("RSA", parameters));
+  OSSL_PARAM_free(parameters);
+  OSSL_PARAM_BLD_free(builder);
+  BN_free(e_number);
+  BN_free(n_number);
+  if (!key.key_) return fail(Errc::invalid, "no RSA key");
+  return key;
+}
+
+Result<PublicKey> PublicKey::from_point(std::string_view curve, const std::string& x,
+                                        const std::string& y) {
+  struct Curve {
+    std::string_view name;
+    const char* group;
+    size_t bytes;
+  };
+  static constexpr std::array<Curve, 3> kCurves{
+      {{"P-256", "prime256v1", 32}, {"P-384", "secp384r1", 48}, {"P-521", "secp521r1", 66}}};
+  for (const Curve& known : kCurves) {
+    if (known.name != curve) continue;
+    if (x.size() != known.bytes || y.size() != known.bytes) break;
+    std::string point = "\x04" + x + y;  // uncompressed
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, const_cast<char*>(known.group),
+                                         0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size()),
+        OSSL_PARAM_construct_end()};
+    PublicKey key;
+    key.key_.reset(make_key("EC", parameters));
+    if (!key.key_) break;
+    return key;
+  }
+  return fail(Errc::invalid, "no point on one of the curves P-256, P-384 and P-521");
+}
+
+Result<PublicKey> PublicKey::from_ed25519(const std::string& bytes) {
+  PublicKey key;
+  key.key_.reset(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(bytes), bytes.size()));
+  ERR_clear_error();
+  if (!key.key_) return fail(Errc::invalid, "no Ed25519 key");
+  return key;
+}
+
+Algorithm::Family PublicKey::family() const {
+  switch (EVP_PKEY_get_base_id(key_.get())) {
+    case EVP_PKEY_RSA:
+      return Algorithm::Family::rsa;
+    case EVP_PKEY_EC:
+      return Algorithm::Family::ecdsa;
+    default:
+      return Algorithm::Family::eddsa;
+  }
 }
 
 bool PublicKey::verifies(const Algorithm& algorithm, std::string_view text,

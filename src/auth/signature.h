@@ -12,11 +12,11 @@ struct evp_mac_ctx_st;
 
 namespace gyre::auth {
 
-// The algorithms of RFC 7518, 3.1 that tokens may be signed with.
+// The algorithms of RFC 7518, 3.1 and RFC 8037 that tokens may be signed with.
 struct Algorithm {
-  enum class Family : uint8_t { hmac, rsa, ecdsa };
+  enum class Family : uint8_t { hmac, rsa, ecdsa, eddsa };
   Family family;
-  int bits;  // of the hash: 256, 384, 512
+  int bits;  // of the hash: 256, 384, 512; 0 if the algorithm has one of its own
 
   // Nothing for "none", for PS* and for anything unknown.
   static const Algorithm* find(std::string_view name);
@@ -27,6 +27,14 @@ struct Algorithm {
 class PublicKey {
  public:
   static Result<PublicKey> from_pem(const std::string& pem, Algorithm::Family family);
+  // From the parts of a key set's key, as big-endian bytes (RFC 7518, 6; RFC 8037, 2).
+  static Result<PublicKey> from_rsa(const std::string& modulus, const std::string& exponent);
+  // `curve`: P-256, P-384 or P-521.
+  static Result<PublicKey> from_point(std::string_view curve, const std::string& x,
+                                      const std::string& y);
+  static Result<PublicKey> from_ed25519(const std::string& bytes);
+
+  Algorithm::Family family() const;
   // For ECDSA only the hash that fits the curve passes (RFC 7518, 3.4).
   bool verifies(const Algorithm& algorithm, std::string_view text,
                 std::string_view signature) const;

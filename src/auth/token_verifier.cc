@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "auth/jwt.h"
+#include "auth/key_address.h"
 #include "auth/signature.h"
 
 namespace gyre::auth {
@@ -31,8 +32,18 @@ Result<std::optional<PublicKey>> read_key(const std::string& pem, Algorithm::Fam
   return std::optional<PublicKey>(std::move(*read));
 }
 
-bool matches(const std::unique_ptr<re2::RE2>& regex, const std::string& text) {
-  return re2::RE2::PartialMatch(text, *regex);
+// Whether the text matches; adds what the named groups have matched.
+bool matches(const re2::RE2& regex, const std::string& text, GroupValues* values = nullptr) {
+  if (!values || regex.NumberOfCapturingGroups() == 0) return re2::RE2::PartialMatch(text, regex);
+  std::vector<re2::StringPiece> groups(static_cast<size_t>(regex.NumberOfCapturingGroups()) + 1);
+  if (!regex.Match(text, 0, text.size(), re2::RE2::UNANCHORED, groups.data(),
+                   static_cast<int>(groups.size()))) {
+    return false;
+  }
+  for (const auto& [name, number] : regex.NamedCapturingGroups()) {
+    values->emplace_back(name, std::string(groups[static_cast<size_t>(number)]));
+  }
+  return true;
 }
 
 }  // namespace
@@ -45,7 +56,12 @@ struct TokenVerifier::State {
   std::optional<PublicKey> ecdsa;
   std::unique_ptr<re2::RE2> audience;
   std::unique_ptr<re2::RE2> issuer;
+  std::optional<KeyAddress> key_address;
+  const KeySets* key_sets = nullptr;
 
+  // Where the key of the token is; nothing if it cannot be any of ours.
+  std::optional<KeyReference> reference(const Jwt& token) const;
+  bool is_signed_well_by_set(const Jwt& token) const;
   bool is_signed_well(const Algorithm& algorithm, const Jwt& token, int64_t now);
   std::expected<void, Problem> check_parties(const Claims& claims) const;
 };
@@ -55,15 +71,12 @@ TokenVerifier::~TokenVerifier() = default;
 TokenVerifier::TokenVerifier(TokenVerifier&&) noexcept = default;
 TokenVerifier& TokenVerifier::operator=(TokenVerifier&&) noexcept = default;
 
-Result<TokenVerifier> TokenVerifier::create(VerifierOptions options) {
+Result<TokenVerifier> TokenVerifier::create(VerifierOptions options, const KeySets* key_sets) {
   if (!options.audience.empty() && !options.audience_regex.empty()) {
     return fail(Errc::invalid, "audience and audience_regex cannot both be set");
   }
   if (!options.issuer.empty() && !options.issuer_regex.empty()) {
     return fail(Errc::invalid, "issuer and issuer_regex cannot both be set");
-  }
-  if (!options.jwks_public_endpoint.empty()) {
-    return fail(Errc::invalid, "jwks_public_endpoint: key sets are not available in this server");
   }
   auto state = std::make_unique<State>();
   if (!options.hmac_secret_key.empty()) state->secret.emplace(options.hmac_secret_key);
@@ -75,6 +88,13 @@ Result<TokenVerifier> TokenVerifier::create(VerifierOptions options) {
   GYRE_TRY(state->rsa, read_key(options.rsa_public_key, Algorithm::Family::rsa, "rsa_public_key"));
   GYRE_TRY(state->ecdsa,
            read_key(options.ecdsa_public_key, Algorithm::Family::ecdsa, "ecdsa_public_key"));
+  if (!options.jwks_public_endpoint.empty()) {
+    GYRE_TRY(state->key_address,
+             KeyAddress::create(options.jwks_public_endpoint,
+                                {options.issuer_regex, options.audience_regex},
+                                options.insecure_skip_jwks_endpoint_safety_check));
+  }
+  state->key_sets = key_sets;
   state->options = std::move(options);
   return TokenVerifier(std::move(state));
 }
@@ -86,6 +106,8 @@ bool TokenVerifier::State::is_signed_well(const Algorithm& algorithm, const Jwt&
       return rsa && rsa->verifies(algorithm, token.signed_text, token.signature);
     case Algorithm::Family::ecdsa:
       return ecdsa && ecdsa->verifies(algorithm, token.signed_text, token.signature);
+    case Algorithm::Family::eddsa:
+      return false;  // with key sets only
     case Algorithm::Family::hmac:
       break;
   }
@@ -95,14 +117,54 @@ bool TokenVerifier::State::is_signed_well(const Algorithm& algorithm, const Jwt&
          previous_secret->verifies(algorithm, token.signed_text, token.signature);
 }
 
+std::optional<KeyReference> TokenVerifier::State::reference(const Jwt& token) const {
+  std::string id = token.key_id();
+  if (id.empty()) return std::nullopt;
+  GroupValues values;
+  if (!key_address->is_fixed()) {
+    const auto claims = read_claims(token.claims, options.user_id_claim);
+    if (!claims) return std::nullopt;
+    if (issuer && !matches(*issuer, claims->issuer, &values)) return std::nullopt;
+    if (audience && std::ranges::none_of(claims->audience, [&](const std::string& text) {
+          return matches(*audience, text, &values);
+        })) {
+      return std::nullopt;
+    }
+  }
+  std::optional<std::string> url = key_address->fill(values);
+  if (!url) return std::nullopt;
+  return KeyReference{std::move(*url), std::move(id)};
+}
+
+bool TokenVerifier::State::is_signed_well_by_set(const Jwt& token) const {
+  const std::optional<std::string> name = token.algorithm();
+  const std::optional<KeyReference> where = reference(token);
+  if (!name || !where || !key_sets) return false;
+  const Jwk* key = key_sets->find(*where);
+  return key && key->verifies(*name, token.signed_text, token.signature);
+}
+
+std::optional<std::string> TokenVerifier::missing_key_set(std::string_view token) const {
+  if (!state_->key_address || !state_->key_sets || state_->options.insecure_skip_signature_verify) {
+    return std::nullopt;
+  }
+  if (token.size() > kTokenBytesMax) return std::nullopt;
+  const std::optional<Jwt> parts = Jwt::split(token);
+  if (!parts) return std::nullopt;
+  std::optional<KeyReference> where = state_->reference(*parts);
+  if (!where || state_->key_sets->is_settled(*where)) return std::nullopt;
+  return std::move(where->url);
+}
+
 std::expected<void, Problem> TokenVerifier::State::check_parties(const Claims& claims) const {
   const auto any_audience = [&](auto accepts) {
     return std::ranges::any_of(claims.audience, accepts);
   };
-  if (audience && !any_audience([&](const std::string& text) { return matches(audience, text); })) {
+  if (audience &&
+      !any_audience([&](const std::string& text) { return matches(*audience, text); })) {
     return invalid("audience does not match");
   }
-  if (issuer && !matches(issuer, claims.issuer)) return invalid("issuer does not match");
+  if (issuer && !matches(*issuer, claims.issuer)) return invalid("issuer does not match");
   if (!options.audience.empty() &&
       !any_audience([&](const std::string& text) { return text == options.audience; })) {
     return invalid("audience is another");
@@ -118,7 +180,11 @@ std::expected<Claims, Problem> TokenVerifier::verify(std::string_view token, int
   const std::optional<Jwt> parts = Jwt::split(token);
   if (!parts) return invalid("token has not three base64url parts");
   // The signature first: nothing that a stranger wrote is looked into without it.
-  if (!state_->options.insecure_skip_signature_verify) {
+  if (state_->key_address && !state_->options.insecure_skip_signature_verify) {
+    if (!state_->is_signed_well_by_set(*parts)) {
+      return invalid("signature does not match, or the key set has no such key");
+    }
+  } else if (!state_->options.insecure_skip_signature_verify) {
     const std::optional<std::string> name = parts->algorithm();
     const Algorithm* algorithm = name ? Algorithm::find(*name) : nullptr;
     if (!algorithm) return invalid("unsupported algorithm");

@@ -3,10 +3,12 @@
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "auth/claims.h"
+#include "auth/key_sets.h"
 #include "base/result.h"
 
 namespace gyre::auth {
@@ -18,7 +20,8 @@ struct VerifierOptions {
   int64_t hmac_previous_secret_key_valid_until = 0;  // Unix seconds; 0: always
   std::string rsa_public_key;                        // PEM
   std::string ecdsa_public_key;                      // PEM
-  std::string jwks_public_endpoint;                  // refused: there are no key sets yet
+  std::string jwks_public_endpoint;                  // if set, the keys above are not used
+  bool insecure_skip_jwks_endpoint_safety_check = false;
   std::string audience;
   std::string audience_regex;
   std::string issuer;
@@ -41,10 +44,15 @@ struct SubscribeToken {
 // ready to be used again, which two threads must not do at once. A reload makes a new one.
 class TokenVerifier {
  public:
-  static Result<TokenVerifier> create(VerifierOptions options);
+  // `key_sets`: for tokens whose keys come from an endpoint; without it they are refused.
+  static Result<TokenVerifier> create(VerifierOptions options, const KeySets* key_sets = nullptr);
   ~TokenVerifier();
   TokenVerifier(TokenVerifier&&) noexcept;
   TokenVerifier& operator=(TokenVerifier&&) noexcept;
+
+  // The key set to load before the token can be verified; nothing if there is nothing to load.
+  // Looks into the token without having verified it.
+  std::optional<std::string> missing_key_set(std::string_view token) const;
 
   // `now`: Unix seconds. Tokens of a kind are no tokens of the other.
   std::expected<ConnectToken, Problem> verify_connect(std::string_view token, int64_t now) const;

@@ -33,7 +33,8 @@ struct Services {
   std::shared_ptr<const Settings> settings;
   std::unique_ptr<const auth::TokenVerifier> connection_tokens;
   std::unique_ptr<const auth::TokenVerifier> subscription_tokens;
-  Audience* audience = nullptr;  // the connections of the whole node
+  Audience* audience = nullptr;       // the connections of the whole node
+  auth::KeySets* key_sets = nullptr;  // where the verifiers look; null: there are none
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
   std::string scratch = {};            // where messages are encoded

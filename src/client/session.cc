@@ -155,10 +155,20 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
       return start(command, bytes, &Session::presence_stats);
     case Kind::history:
       return start(command, bytes, &Session::history);
-    case Kind::refresh:
-      return refresh(command.id, std::get<protocol::RefreshRequest>(command.request).token);
-    case Kind::sub_refresh:
-      return sub_refresh(command.id, std::get<protocol::SubRefreshRequest>(command.request));
+    case Kind::refresh: {
+      const std::string_view token = std::get<protocol::RefreshRequest>(command.request).token;
+      if (services_.connection_tokens->missing_key_set(token)) {
+        return start(command, bytes, &Session::refresh_with_key_set);
+      }
+      return refresh(command.id, token);
+    }
+    case Kind::sub_refresh: {
+      const auto& request = std::get<protocol::SubRefreshRequest>(command.request);
+      if (services_.subscription_tokens->missing_key_set(request.token)) {
+        return start(command, bytes, &Session::sub_refresh_with_key_set);
+      }
+      return sub_refresh(command.id, request);
+    }
   }
 }
 

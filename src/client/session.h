@@ -138,6 +138,8 @@ class Session final : public LocalCounted, runtime::Timer {
 
   // --- Commands (commands/*.cc)
   runtime::Task<Answer<void>> connect(const CommandBox& box);
+  // What a token's key is in. Error 100: it cannot be had now.
+  runtime::Task<Answer<void>> load_key_set(std::string url);
   Answer<void> authenticate(const protocol::ConnectRequest& request, Identity& identity,
                             std::vector<ServerSide>& subs);
   Answer<void> authenticate_by_token(std::string_view token, Identity& identity,
@@ -174,9 +176,11 @@ class Session final : public LocalCounted, runtime::Timer {
   runtime::Task<Answer<void>> presence_stats(const CommandBox& box);
   void rpc(uint32_t id, std::string_view method);
   void refresh(uint32_t id, std::string_view token);
+  runtime::Task<Answer<void>> refresh_with_key_set(const CommandBox& box);
   Answer<void> apply_refresh(std::string_view token, protocol::RefreshResult& result);
   bool has_other_token_channels(const auth::Claims& claims) const;
   void sub_refresh(uint32_t id, const protocol::SubRefreshRequest& request);
+  runtime::Task<Answer<void>> sub_refresh_with_key_set(const CommandBox& box);
   Answer<void> apply_sub_refresh(const protocol::SubRefreshRequest& request,
                                  protocol::SubRefreshResult& result);
 

@@ -9,23 +9,10 @@
 
 #include "os/linux_kernel.h"
 #include "runtime/call.h"
+#include "runtime/test_support.h"
 
 namespace gyre::runtime {
 namespace {
-
-struct NoEvents final : os::EventSink {
-  os::Descriptor descriptor(os::Token) const override { return os::kNoDescriptor; }
-  void on_connection(os::Token, os::Descriptor) override {}
-  void on_bytes(os::Token, std::span<char>) override {}
-  void on_end(os::Token, bool) override {}
-  void on_room(os::Token) override {}
-};
-
-struct NoOutput final : OutputStage {
-  size_t waiting() const override { return 0; }
-  bool flush() override { return false; }
-  void settle() override {}
-};
 
 // Shards on threads of their own, over the real kernel. `lends` as in production, or always waking.
 class ShardsTest : public testing::TestWithParam<bool> {

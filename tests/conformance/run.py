@@ -25,7 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 SUITES = {
     "replay": ["test_replay", "test_server_replay"],
     "golden": ["test_client_recordings", "test_server_recordings"],
-    "serving": ["test_serving", "test_overload"],
+    "serving": ["test_serving", "test_overload", "test_key_sets"],
 }
 WORKERS = 6  # more than cores, for the long ones only wait for a clock
 UNITS = []

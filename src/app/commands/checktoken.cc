@@ -67,6 +67,9 @@ int check_token(const Invocation& invocation, Io& io, Verify<Token> verify,
   if (!loaded.is_good()) return print_config_errors(loaded, io);
   auth::VerifierOptions options = options_of(loaded.tree);
   options.insecure_skip_signature_verify = false;
+  if (!options.jwks_public_endpoint.empty()) {
+    return refuse_token(io, "jwks_public_endpoint: this command does not fetch key sets");
+  }
   const auto verifier = auth::TokenVerifier::create(std::move(options));
   if (!verifier) return refuse_token(io, verifier.error().context);
 

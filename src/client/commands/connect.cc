@@ -7,6 +7,7 @@
 #include "client/audience.h"
 #include "client/census.h"
 #include "client/joining.h"
+#include "outbound/url.h"
 
 namespace gyre::client {
 
@@ -47,6 +48,10 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   if (services_.memory.refuses_connect()) co_return client::refuse(errors::kTooManyRequests);
   if (!request.name.empty()) flags_ |= kNamed;
   if (!request.version.empty()) flags_ |= kVersioned;
+  if (auto url = services_.connection_tokens->missing_key_set(request.token)) {
+    GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
+    if (!is_open()) co_return Answer<void>();
+  }
   Identity identity;
   std::vector<ServerSide> subs;
   GYRE_CO_TRY_VOID(authenticate(request, identity, subs));
@@ -63,6 +68,14 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   reply_connected(box.id(), identity, subs);
   for (const ServerSide& one : subs) announce_join(one.plan);
   co_return Answer<void>();
+}
+
+runtime::Task<Answer<void>> Session::load_key_set(std::string url) {
+  const Result<void> loaded = co_await services_.key_sets->load(url);
+  if (loaded) co_return Answer<void>();
+  log::error("error loading a key set",
+             {{"url", outbound::without_password(url)}, {"error", loaded.error().context}});
+  co_return client::refuse(errors::kInternal);
 }
 
 Answer<void> Session::authenticate(const protocol::ConnectRequest& request, Identity& identity,

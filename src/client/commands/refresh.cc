@@ -29,6 +29,15 @@ void Session::refresh(uint32_t id, std::string_view token) {
   }
 }
 
+runtime::Task<Answer<void>> Session::refresh_with_key_set(const CommandBox& box) {
+  const std::string_view token = box.request<protocol::RefreshRequest>().token;
+  if (auto url = services_.connection_tokens->missing_key_set(token)) {
+    GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
+  }
+  if (is_open()) refresh(box.id(), token);
+  co_return Answer<void>();
+}
+
 Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshResult& result) {
   if (token.empty()) return client::refuse(disconnects::kBadRequest);
   const int64_t now = services_.shard.unix_seconds();
@@ -81,6 +90,15 @@ void Session::sub_refresh(uint32_t id, const protocol::SubRefreshRequest& reques
   } else {
     refuse(id, protocol::RequestKind::sub_refresh, answer.error());
   }
+}
+
+runtime::Task<Answer<void>> Session::sub_refresh_with_key_set(const CommandBox& box) {
+  const auto& request = box.request<protocol::SubRefreshRequest>();
+  if (auto url = services_.subscription_tokens->missing_key_set(request.token)) {
+    GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
+  }
+  if (is_open()) sub_refresh(box.id(), request);
+  co_return Answer<void>();
 }
 
 Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& request,

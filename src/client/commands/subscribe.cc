@@ -39,6 +39,10 @@ uint16_t stream_flags(bool is_positioned, bool is_present) {
 
 runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   const auto& request = box.request<protocol::SubscribeRequest>();
+  if (auto url = services_.subscription_tokens->missing_key_set(request.token)) {
+    GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
+    if (!is_open()) co_return Answer<void>();
+  }
   Answer<SubscribePlan> plan = plan_subscribe(request);
   if (!plan) co_return std::unexpected(std::move(plan).error());
   Joining joining(*this, plan->channel, plan->flags);

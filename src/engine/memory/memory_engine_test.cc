@@ -9,6 +9,7 @@
 #include "engine/memory/memory_broker.h"
 #include "engine/memory/memory_presence_store.h"
 #include "os/manual_kernel.h"
+#include "runtime/test_support.h"
 
 namespace gyre::engine::memory {
 namespace {
@@ -87,18 +88,8 @@ class MemoryEngineTest : public testing::Test {
   runtime::ShardSet set_;
   runtime::Shard shard_{{}, kernel_, set_};
   runtime::TurnScope scope_{shard_};
-  struct NoEvents final : os::EventSink {
-    os::Descriptor descriptor(os::Token) const override { return os::kNoDescriptor; }
-    void on_connection(os::Token, os::Descriptor) override {}
-    void on_bytes(os::Token, std::span<char>) override {}
-    void on_end(os::Token, bool) override {}
-    void on_room(os::Token) override {}
-  } no_events_;
-  struct NoOutput final : runtime::OutputStage {
-    size_t waiting() const override { return 0; }
-    bool flush() override { return false; }
-    void settle() override {}
-  } no_output_;
+  runtime::NoEvents no_events_;
+  runtime::NoOutput no_output_;
   Deliveries deliveries_;
   MemoryBroker broker_{shard_, std::chrono::seconds(3600)};
   MemoryPresenceStore presence_;
