@@ -11,22 +11,23 @@ namespace gyre::auth {
 
 namespace {
 
-namespace dom = simdjson::dom;
+using KeyObject = simdjson::dom::element;
 
-std::string_view text_of(const dom::element& key, std::string_view name) {
+std::string_view key_member(const KeyObject& key, std::string_view name) {
   std::string_view text;
   return key[name].get(text) == simdjson::SUCCESS ? text : std::string_view();
 }
 
-std::optional<PublicKey> key_of(const dom::element& key) {
+std::optional<PublicKey> key_of(const KeyObject& key) {
   const auto part = [&key](std::string_view name) {
-    return base64::decode_url(text_of(key, name)).value_or(std::string());
+    return base64::decode_url(key_member(key, name)).value_or(std::string());
   };
-  const std::string_view kind = text_of(key, "kty");
+  const std::string_view kind = key_member(key, "kty");
   Result<PublicKey> read = fail(Errc::invalid, "a key of another kind");
   if (kind == "RSA") read = PublicKey::from_rsa(part("n"), part("e"));
-  if (kind == "EC") read = PublicKey::from_point(text_of(key, "crv"), part("x"), part("y"));
-  if (kind == "OKP" && text_of(key, "crv") == "Ed25519") read = PublicKey::from_ed25519(part("x"));
+  if (kind == "EC") read = PublicKey::from_point(key_member(key, "crv"), part("x"), part("y"));
+  if (kind == "OKP" && key_member(key, "crv") == "Ed25519")
+    read = PublicKey::from_ed25519(part("x"));
   if (!read) return std::nullopt;
   return std::move(*read);
 }
@@ -42,18 +43,18 @@ bool Jwk::verifies(std::string_view name, std::string_view text, std::string_vie
 
 Result<std::vector<Jwk>> read_key_set(std::string_view json) {
   if (!protocol::json::validate(json)) return fail(Errc::malformed, "a key set is not JSON");
-  dom::parser parser;
-  dom::array keys;
+  simdjson::dom::parser parser;
+  simdjson::dom::array keys;
   if (parser.parse(json)["keys"].get(keys) != simdjson::SUCCESS) {
     return fail(Errc::malformed, "a key set has no list of keys");
   }
   std::vector<Jwk> result;
-  for (const dom::element key : keys) {
-    if (!key.is_object() || text_of(key, "use") != "sig") continue;
-    const std::string_view id = text_of(key, "kid");
+  for (const KeyObject key : keys) {
+    if (!key.is_object() || key_member(key, "use") != "sig") continue;
+    const std::string_view id = key_member(key, "kid");
     if (id.empty()) continue;
     if (std::optional<PublicKey> read = key_of(key)) {
-      result.push_back({std::string(id), std::string(text_of(key, "alg")), std::move(*read)});
+      result.push_back({std::string(id), std::string(key_member(key, "alg")), std::move(*read)});
     }
   }
   return result;

@@ -24,7 +24,7 @@ std::optional<Jwt> Jwt::split(std::string_view token) {
 
 namespace {
 
-std::optional<std::string> text_of(const std::string& header, std::string_view name) {
+std::optional<std::string> header_member(const std::string& header, std::string_view name) {
   if (!protocol::json::validate(header)) return std::nullopt;
   simdjson::dom::parser parser;
   std::string_view text;
@@ -35,11 +35,11 @@ std::optional<std::string> text_of(const std::string& header, std::string_view n
 }  // namespace
 
 std::optional<std::string> Jwt::algorithm() const {
-  return text_of(header, "alg");
+  return header_member(header, "alg");
 }
 
 std::string Jwt::key_id() const {
-  return text_of(header, "kid").value_or(std::string());
+  return header_member(header, "kid").value_or(std::string());
 }
 
 }  // namespace gyre::auth
