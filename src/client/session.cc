@@ -9,6 +9,12 @@ namespace {
 
 // What may wait behind a command in work before the connection is not read any more.
 constexpr size_t kBacklogMax = 128 * 1024;
+// Who lets so much wait does not read the replies to its commands: the next ones wait as well.
+constexpr size_t kClogBytes = 128 * 1024;
+
+// A client that goes on to be refused, faster than so many times a second, is wrong or hostile.
+constexpr uint32_t kErrorsMax = 4000;
+constexpr uint32_t kErrorMs = 20;
 
 bool is_lonely_pong(protocol::Encoding encoding, std::string_view frame) {
   return encoding == protocol::Encoding::json ? frame == "{}" : frame == std::string_view("\0", 1);
@@ -41,6 +47,18 @@ uint32_t Session::concurrency() const {
   return services_.settings->concurrency;
 }
 
+bool Session::is_clogged() const {
+  return services_.sockets.queued_bytes(socket_) > kClogBytes;
+}
+
+// As WebSocket's control frames are counted.
+bool Session::is_error_flood() {
+  const auto now = static_cast<uint32_t>(services_.shard.now() / os::kMillisecond);
+  if (errors_ == 0 || static_cast<int32_t>(errors_ - now) < 0) errors_ = now;
+  errors_ += kErrorMs;
+  return errors_ - now > kErrorsMax * kErrorMs;
+}
+
 void Session::receive(std::string_view frame) {
   if (state_ == State::refused || !is_open()) return;
   if (!is_busy()) {
@@ -59,6 +77,8 @@ std::string_view Session::process(std::string_view frame) {
   protocol::CommandReader reader(encoding(), frame);
   protocol::Command command;
   while (is_open() && state_ != State::refused) {
+    // It is about to be closed as slow; the answers to what is left would only take memory.
+    if (services_.sockets.is_overflowed(socket_)) break;
     if (is_busy()) {
       rest = reader.rest();
       break;
@@ -79,6 +99,7 @@ void Session::hold_back(std::string_view frame) {
   Rare& rare = this->rare();
   rare.backlog.emplace_back(std::string(frame));
   rare.backlog_cost += rare.backlog.back().cost();
+  if (is_clogged()) services_.sockets.notify_when_flushed(socket_);
   if (rare.backlog_cost > kBacklogMax && !(flags_ & kPaused)) {
     flags_ |= kPaused;
     services_.sockets.pause_reading(socket_);
@@ -99,6 +120,9 @@ void Session::resume() {
       rare.backlog_cost += frame.cost();
       rare.backlog.push_front(std::move(frame));
     }
+  }
+  if (is_open() && !rare.backlog.empty() && is_clogged()) {
+    services_.sockets.notify_when_flushed(socket_);
   }
   if (flags_ & kPaused && is_open() && rare.backlog_cost <= kBacklogMax / 2) {
     flags_ &= static_cast<uint8_t>(~kPaused);
@@ -225,6 +249,7 @@ void Session::refuse(uint32_t id, protocol::RequestKind kind, const Refusal& ref
   if (const auto* disconnect = std::get_if<protocol::Disconnect>(&refusal)) {
     return close(*disconnect);
   }
+  if (is_error_flood()) return close(protocol::disconnects::kTooManyErrors);
   const auto& error = std::get<protocol::ClientError>(refusal);
   services_.metrics.count_reply_error(frame_type_of(kind), error.code);
   if (state_ == State::connecting) return refuse_connect(id, error);

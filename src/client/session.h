@@ -44,6 +44,8 @@ class Session final : public LocalCounted, runtime::Timer {
   // The frame may be looked at until the call returns.
   void receive(std::string_view frame);
   void on_slow() { close(protocol::disconnects::kSlow, Transport::Output::drop); }
+  // What was sent has left, after a clog: commands that waited for that go on.
+  void on_flushed() { resume(); }
   // The connection has ended by itself.
   void on_transport_ended() { end(); }
 
@@ -99,7 +101,11 @@ class Session final : public LocalCounted, runtime::Timer {
 
   // --- Input (session.cc)
   uint32_t concurrency() const;
-  bool is_busy() const { return in_flight_ >= concurrency() || state_ == State::connecting; }
+  bool is_busy() const {
+    return in_flight_ >= concurrency() || state_ == State::connecting || is_clogged();
+  }
+  bool is_clogged() const;
+  bool is_error_flood();
   std::string_view process(std::string_view frame);
   void hold_back(std::string_view frame);
   void resume();
@@ -233,6 +239,7 @@ class Session final : public LocalCounted, runtime::Timer {
   uint32_t presence_due_ = 0;
   uint32_t pinged_at_ = 0;  // milliseconds of the shard's clock
   uint32_t end_due_ = 0;    // stale, expired or, when refused, cut
+  uint32_t errors_ = 0;  // errors faster than they may come, as the millisecond they are forgiven
   uint16_t in_flight_ = 0;
   State state_ = State::fresh;
   uint8_t flags_ = 0;

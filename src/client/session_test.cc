@@ -238,6 +238,50 @@ TEST_F(SessionTest, TooMuchOutputEndsAsSlow) {
   EXPECT_EQ(node.leftovers(), "");
 }
 
+TEST_F(SessionTest, WhoDoesNotReadItsRepliesIsNotServed) {
+  TestClient& client = node_.connected();
+  client.heard();
+  shard().kernel.room = 0;
+  const std::string command = R"({"id":2,"publish":{"channel":"a","data":1}})";
+  std::string frame = command;
+  for (int i = 1; i < 10'000; ++i) frame += "\n" + command;
+  client.say(frame);
+  EXPECT_TRUE(client.is_paused());
+  EXPECT_LT(shard().sockets.queued_bytes(client.socket()), 140'000u);
+  shard().kernel.room = SIZE_MAX / 2;
+  size_t heard = 0;
+  for (int i = 0; i < 10 && heard < 10'000; ++i) {
+    {
+      const runtime::TurnScope scope(shard().shard);
+      const net::SocketHandle socket = client.socket();
+      shard().sockets.on_room((os::Token{socket.generation} << 32) | socket.slot);
+      while (shard().sockets.flush()) {
+      }
+      client.session().on_flushed();
+    }
+    node_.settle();
+    heard += client.heard().size();
+  }
+  EXPECT_EQ(heard, 10'000u);
+  EXPECT_FALSE(client.is_paused());
+  EXPECT_EQ(node_.leftovers(), "");
+}
+
+TEST_F(SessionTest, AFloodOfErrorsEnds) {
+  TestClient& slow = node_.connected();
+  TestClient& fast = node_.connected();
+  for (int i = 0; i < 4'000; ++i) fast.say(R"({"id":2,"rpc":{}})");
+  EXPECT_FALSE(fast.is_over());
+  fast.say(R"({"id":2,"rpc":{}})");
+  EXPECT_EQ(fast.ending->code, 3509u);
+  for (int i = 0; i < 6'000; ++i) {
+    shard().kernel.now += 20 * os::kMillisecond;
+    slow.say(R"({"id":2,"rpc":{}})");
+    if (i % 100 == 0) slow.say("{}");
+  }
+  EXPECT_NE(slow.ending->code, 3509u);
+}
+
 TEST_F(SessionTest, ABinaryPublicationEndsJsonClients) {
   TestClient& json = node_.connected();
   json.say(R"({"id":2,"subscribe":{"channel":"a"}})");

@@ -232,6 +232,11 @@ std::string Sockets::peer_address(SocketHandle socket) const {
   return outlet ? shard_.kernel().peer_address(outlet->socket) : std::string();
 }
 
+bool Sockets::is_overflowed(SocketHandle socket) const {
+  const Outlet* outlet = const_cast<Sockets*>(this)->resolve(socket);
+  return outlet && outlet->flags & kOverflowed;
+}
+
 size_t Sockets::queued_bytes(SocketHandle socket) const {
   const Outlet* outlet = const_cast<Sockets*>(this)->resolve(socket);
   return outlet ? outlet->queued_bytes : 0;

@@ -93,6 +93,8 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void close(SocketHandle socket);
   std::string peer_address(SocketHandle socket) const;
   size_t queued_bytes(SocketHandle socket) const;
+  // More waits than may: the handler is told when the turn settles, and more output is in vain.
+  bool is_overflowed(SocketHandle socket) const;
 
   // --- For the hub: by slot, which it knows to be open.
   void send(uint32_t slot, FrameRef frame);

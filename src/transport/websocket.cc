@@ -31,6 +31,7 @@ class WebSocketTransport final : public client::Transport, public websocket::Lis
 
   void on_message(std::string_view message, bool) override { session_->receive(message); }
   void on_slow() override { session_->on_slow(); }
+  void on_flushed() override { session_->on_flushed(); }
   void on_ended(const websocket::Ending&) override { session_->on_transport_ended(); }
 
  private:

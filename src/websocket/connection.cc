@@ -9,6 +9,15 @@ namespace {
 // allows that).
 constexpr size_t kPongBacklogMax = 64 * 1024;
 
+// Pings and pongs carry nothing: who sends more than so many, faster than so many a second, wants
+// our time and nothing else.
+constexpr uint32_t kControlFramesMax = 1000;
+constexpr uint32_t kControlFrameMs = 20;
+
+// What a client had on its way when it was told of the end is taken off the socket, so that closing
+// does not reset the connection under the close frame; but no flood of it.
+constexpr uint32_t kUnheardBytesMax = 1 << 20;
+
 FrameRef control_frame(Opcode opcode, std::string_view payload) {
   std::string bytes;
   append_frame(bytes, opcode, payload);
@@ -55,6 +64,10 @@ Connection::Duties& Connection::duties() {
 }
 
 void Connection::on_bytes(std::span<char> bytes) {
+  if (state_ != State::open && has_heard_enough(bytes.size())) {
+    sockets().close(socket_);
+    return;
+  }
   if (state_ == State::lingering) {
     if (is_close_frame(bytes)) sockets().close(socket_);
     return;
@@ -66,8 +79,27 @@ void Connection::on_bytes(std::span<char> bytes) {
   }
 }
 
+// Of what comes behind the end. The last piece may be anything up to a receive buffer.
+bool Connection::has_heard_enough(size_t bytes) {
+  excess_ += static_cast<uint32_t>(bytes);
+  return excess_ > kUnheardBytesMax;
+}
+
+// Whether this ping or pong is one too many (a virtual scheduling algorithm, ITU-T I.371; the
+// milliseconds wrap).
+bool Connection::is_control_flood() {
+  const auto now = static_cast<uint32_t>(sockets().shard().now() / os::kMillisecond);
+  if (excess_ == 0 || static_cast<int32_t>(excess_ - now) < 0) excess_ = now;
+  excess_ += kControlFrameMs;
+  return excess_ - now > kControlFramesMax * kControlFrameMs;
+}
+
 void Connection::handle(const FrameParser::Output& output) {
   using Event = FrameParser::Event;
+  const bool is_ping_or_pong = output.event == Event::ping || output.event == Event::pong;
+  if (is_ping_or_pong && state_ == State::open && is_control_flood()) {
+    return fail(close_code::kPolicyViolation, "too many control frames");
+  }
   switch (output.event) {
     case Event::text:
     case Event::binary:
@@ -119,6 +151,7 @@ void Connection::fail(uint16_t code, std::string_view reason) {
   // Closing while the client still sends would reset the connection and could cost it the close
   // frame.
   state_ = State::lingering;
+  excess_ = 0;
   duties().arm(endpoint_.linger);
 }
 
@@ -132,6 +165,7 @@ void Connection::close(uint16_t code, std::string_view reason, Output output) {
   if (output == Output::drop) sockets().abandon_output(socket_);
   send_close(code, reason);
   state_ = State::closing;
+  excess_ = 0;
   duties().arm(endpoint_.close_timeout);
 }
 

@@ -35,6 +35,8 @@ class Listener {
   virtual void on_message(std::string_view message, bool is_text) = 0;
   // More waits to be sent than may. To be answered by `close` that drops the output, in this call.
   virtual void on_slow() = 0;
+  // All output has left, after `sockets.notify_when_flushed`.
+  virtual void on_flushed() {}
   // It is over, once. The connection is not to be used any more.
   virtual void on_ended(const Ending& ending) = 0;
 
@@ -81,6 +83,9 @@ class Connection final : public net::Handler {
 
   void on_bytes(std::span<char> bytes) override;
   void on_end(net::EndReason reason) override;
+  void on_flushed() override {
+    if (listener_) listener_->on_flushed();
+  }
 
  private:
   class Duties;
@@ -92,6 +97,8 @@ class Connection final : public net::Handler {
   };
 
   void handle(const FrameParser::Output& output);
+  bool has_heard_enough(size_t bytes);
+  bool is_control_flood();
   void answer_ping(std::string_view payload);
   void answer_close(uint16_t code, std::string_view reason);
   void fail(uint16_t code, std::string_view reason);
@@ -106,6 +113,9 @@ class Connection final : public net::Handler {
   std::unique_ptr<Duties>
       duties_;  // what needs a timer: frame pings, the end of a closing handshake
   const net::SocketHandle socket_;
+  // While open, the control frames that came faster than they may, as the millisecond at which they
+  // are forgiven; after that the bytes that came behind the end.
+  uint32_t excess_ = 0;
   State state_ = State::open;
 };
 static_assert(sizeof(Connection) <= 64, "every idle WebSocket costs this");

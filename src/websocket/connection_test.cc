@@ -128,10 +128,47 @@ TEST_F(ConnectionTest, GivesNoMorePongsToAClientThatDoesNotReadThem) {
   client().room = 0;
   const std::string ping = masked(Opcode::ping, std::string(125, 'p'));
   std::string pings;
-  for (int i = 0; i < 1000; ++i) pings += ping;
+  for (int i = 0; i < 500; ++i) pings += ping;
   say(pings);
   say(pings);
   in_turn([&] { EXPECT_LT(world_.sockets.queued_bytes(connection_->socket()), 70'000u); });
+}
+
+TEST_F(ConnectionTest, EndsFloodsOfPingsAndPongs) {
+  for (const Opcode opcode : {Opcode::ping, Opcode::pong}) {
+    client_ = world_.kernel.connect();
+    upgrade();
+    endings_.clear();
+    for (int i = 0; i < 1000; ++i) say(masked(opcode, ""));
+    EXPECT_TRUE(endings_.empty());
+    EXPECT_EQ(say(masked(opcode, "")), close_frame(1008, "too many control frames"));
+    EXPECT_EQ(endings_, (std::vector{Ending::Cause::failed}));
+  }
+}
+
+TEST_F(ConnectionTest, LetsPingsComeForEverIfTheyComeSlowly) {
+  upgrade();
+  for (int i = 0; i < 5000; ++i) {
+    world_.kernel.advance(20 * os::kMillisecond);
+    EXPECT_EQ(say(masked(Opcode::ping, "x")), plain(Opcode::pong, "x"));
+  }
+}
+
+TEST_F(ConnectionTest, HearsNoFloodBehindItsEnd) {
+  std::string again;
+  while (again.size() < 100'000) again += masked(Opcode::text, "again");
+  const std::string garbage(100'000, 'x');
+  const auto flood = [this](const std::string& end, const std::string& bytes) {
+    client_ = world_.kernel.connect();
+    upgrade();
+    say(end);
+    for (int i = 0; i < 10; ++i) say(bytes);
+    EXPECT_FALSE(client().is_closed);
+    say(bytes);
+    EXPECT_TRUE(client().is_closed);
+  };
+  flood(masked(Opcode::text, "close me"), again);
+  flood(plain(Opcode::text, "not masked"), garbage);
 }
 
 TEST_F(ConnectionTest, AnswersACloseWithTheSameCode) {

@@ -28,6 +28,7 @@ constexpr uint16_t kProtocolError = 1002;
 constexpr uint16_t kNoStatus = 1005;  // never on the wire: a close frame without a code
 constexpr uint16_t kAbnormal = 1006;  // never on the wire: no close frame came
 constexpr uint16_t kInvalidPayload = 1007;
+constexpr uint16_t kPolicyViolation = 1008;
 constexpr uint16_t kTooBig = 1009;
 }  // namespace close_code
 

@@ -121,6 +121,7 @@ struct FrameParser::Partial {
   std::string control;    // payload of an incomplete control frame
   char header[kHeaderMax];
   uint8_t header_size = 0;  // > 0: an incomplete header
+  uint32_t fragments = 0;   // of the message so far
   Opcode message_opcode = Opcode::continuation;
   bool is_in_frame = false;
   bool is_in_message = false;
@@ -207,6 +208,10 @@ Output FrameParser::start_frame(std::span<char>& input, const Header& header, co
     if (!is_in_message) {
       partial().is_in_message = true;
       partial_->message_opcode = header.opcode;
+      partial_->fragments = 0;
+    }
+    if (++partial_->fragments > rules.fragments_max) {
+      return failed(close_code::kPolicyViolation, "too many fragments");
     }
   } else if (input.size() >= header.length) {
     return take_whole(input, header);

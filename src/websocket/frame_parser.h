@@ -26,6 +26,7 @@ class FrameParser {
  public:
   struct Rules {
     uint32_t message_bytes_max = 65536;  // of all fragments together
+    uint32_t fragments_max = 1024;       // of one message; empty ones would never reach its bound
     bool expects_mask = true;            // false on the client's side (RFC 6455, 5.1)
   };
 

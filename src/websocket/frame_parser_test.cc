@@ -164,6 +164,17 @@ TEST(FrameParser, ClosesOnMessagesOverTheLimitWithoutAReason) {
   EXPECT_EQ(parse({client(Opcode::ping, "longer than a message")}, rules).at(0).event, Event::ping);
 }
 
+TEST(FrameParser, BoundsTheFragmentsOfAMessage) {
+  const FrameParser::Rules rules{.fragments_max = 3};
+  const std::string empty = client(Opcode::continuation, "", false);
+  const std::string begin = client(Opcode::text, "", false) + empty;
+  const std::string whole = begin + client(Opcode::continuation, "x");
+  EXPECT_EQ(parse({whole + whole}, rules),
+            (std::vector<Seen>{{Event::text, 0, "x"}, {Event::text, 0, "x"}}));
+  EXPECT_EQ(parse({begin + empty + empty}, rules),
+            (std::vector<Seen>{{Event::failed, 1008, "too many fragments"}}));
+}
+
 TEST(FrameParser, TellsWhatIsAgainstTheProtocol) {
   struct Row {
     std::string bytes;

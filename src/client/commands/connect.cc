@@ -134,6 +134,7 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
 Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const Identity& identity,
                                  std::vector<ServerSide>& subs) const {
   const channel::Namespaces& namespaces = *services_.settings->namespaces;
+  const uint32_t limit = services_.settings->channel_limit;
   if (request.subs.empty()) return {};
   // The list is the client's and may be long: no walk of one list for each entry of the other.
   boost::unordered_flat_map<std::string, size_t> places;
@@ -142,6 +143,8 @@ Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const 
     const auto found = places.find(std::string(channel));
     ServerSide* sub = found == places.end() ? nullptr : &subs[found->second];
     if (!sub) {
+      // The caller refuses so many; more of them would be made for nothing.
+      if (limit > 0 && subs.size() > limit) break;
       const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
       if (!ns) return client::refuse(disconnects::kBadRequest);
       const channel::Requester who{.user = identity.user,
