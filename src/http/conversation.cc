@@ -56,15 +56,15 @@ void Conversation::receive(std::string_view bytes) {
     return;
   }
   const size_t consumed = run(bytes);
-  if (is_answering_ || takeover_) backlog_.assign(bytes.substr(consumed));
+  if (!is_over_) backlog_.assign(bytes.substr(consumed));
 }
 
-// Feeds the parser until it wants more, or until a handler keeps its request. Returns how much it
-// took.
+// Feeds the parser until it wants more, a handler keeps its request, or enough answers wait to be
+// taken. Returns how much it took.
 size_t Conversation::run(std::string_view bytes) {
   is_running_ = true;
   size_t consumed = 0;
-  while (!is_over_ && !is_answering_ && !takeover_) {
+  while (!is_over_ && !is_answering_ && !takeover_ && !is_full()) {
     const auto step = parser_.feed(bytes.substr(consumed));
     consumed += step.consumed;
     if (step.progress == RequestParser::Progress::need_more) break;
@@ -172,7 +172,7 @@ void Conversation::resume() {
   if (backlog_.empty() || takeover_ || is_over_) return;
   const std::string bytes = std::exchange(backlog_, {});
   const size_t consumed = run(bytes);
-  if (is_answering_ || takeover_) backlog_.assign(bytes, consumed);
+  if (!is_over_) backlog_.assign(bytes, consumed);
 }
 
 void Conversation::expire() {
@@ -192,7 +192,7 @@ void Conversation::expire() {
 void Conversation::drain() {
   is_draining_ = true;
   if (waiting_for() == Waiting::idle || waiting_for() == Waiting::first_head) {
-    if (parser_.is_idle()) is_over_ = true;
+    if (parser_.is_idle() && backlog_.empty()) is_over_ = true;
   }
 }
 

@@ -37,6 +37,8 @@ class Conversation {
     Limits limits;
     // The current Date field; empty leaves it out.
     std::function<std::string_view()> date = {};
+    // Once so many bytes of answers wait to be taken, the next requests of a pipeline wait as well.
+    size_t output_bytes_max = 64 * 1024;
   };
 
   enum class Waiting : uint8_t {
@@ -61,6 +63,11 @@ class Conversation {
   void drain();
 
   std::string take_output() { return std::exchange(output_, {}); }
+  // Requests wait for their predecessors' output to be taken: to be called when that has left.
+  bool wants_to_go_on() const {
+    return !backlog_.empty() && !is_answering_ && !takeover_ && !is_over_;
+  }
+  void go_on() { resume(); }
   bool has_output() const { return !output_.empty(); }
   Waiting waiting_for() const;
   // False while pipelined requests wait for the answer of the one before: stop reading.
@@ -85,6 +92,7 @@ class Conversation {
   friend class Exchange;
 
   size_t run(std::string_view bytes);
+  bool is_full() const { return output_.size() >= rules_.output_bytes_max; }
   void on_head();
   void on_request();
   void on_failure();

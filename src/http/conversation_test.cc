@@ -67,6 +67,37 @@ std::string post_request(std::string_view path, std::string_view body, std::stri
 constexpr std::string_view kNow =
     "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nnow";
 
+TEST_F(ConversationTest, LetsAPipelineWaitForItsAnswersToBeTaken) {
+  rules_.output_bytes_max = 500;
+  std::string requests;
+  for (int i = 0; i < 20; ++i) requests += get_request("/now");
+  const std::string first = say(requests);
+  EXPECT_LT(first.size(), 1000u);
+  EXPECT_FALSE(conversation_->wants_input());
+  conversation_->drain();  // what has arrived is answered
+  EXPECT_NE(waiting(), Waiting::end);
+  EXPECT_EQ(say(get_request("/now")), "");
+  while (conversation_->wants_to_go_on()) {
+    conversation_->go_on();
+    EXPECT_LT(conversation_->take_output().size(), 1000u);
+  }
+  EXPECT_EQ(waiting(), Waiting::end);
+}
+
+TEST_F(ConversationTest, AnswersAllOfAPipelineThatHadToWait) {
+  rules_.output_bytes_max = 500;
+  std::string requests;
+  for (int i = 0; i < 20; ++i) requests += get_request("/now");
+  say(requests);
+  EXPECT_EQ(say(get_request("/now")), "");
+  while (conversation_->wants_to_go_on()) {
+    conversation_->go_on();
+    conversation_->take_output();
+  }
+  EXPECT_EQ(conversation_->requests(), 21u);
+  EXPECT_TRUE(conversation_->wants_input());
+}
+
 TEST_F(ConversationTest, AnswersAndWaitsForTheNextRequest) {
   EXPECT_EQ(waiting(), Waiting::first_head);
   EXPECT_EQ(say("GET /now HT"), "");

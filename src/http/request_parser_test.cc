@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <string>
+#include <vector>
 
 namespace gyre::http {
 namespace {
@@ -224,139 +226,51 @@ TEST(RequestParser, LeavesRoomBehindTheBody) {
 }
 
 struct Refused {
-  std::string_view what;
+  std::string what;
+  int status = 0;
   std::string text;
-  int status;
 };
 
+std::string unescape(std::string_view text) {
+  std::string bytes;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      bytes += text[i];
+    } else if (const char kind = text[++i]; kind == 'x') {
+      bytes += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
+      i += 2;
+    } else {
+      bytes += kind == 'r' ? '\r' : kind == 'n' ? '\n' : kind == 't' ? '\t' : kind;
+    }
+  }
+  return bytes;
+}
+
 // Each of these makes some pair of parsers disagree about where a request ends, or is simply
-// broken.
+// broken. The same rows go through a server's sockets in tests/attackers.
 std::vector<Refused> refused_requests() {
-  const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n";
-  const std::string post = "POST / HTTP/1.1\r\nHost: a\r\n";
-  const std::string chunked = post + "Transfer-Encoding: chunked\r\n\r\n";
-  return {
-      {"length before coding",
-       post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-      {"coding before length",
-       post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400},
-      {"two lengths that differ", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
-       400},
-      {"two equal lengths", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400},
-      {"two zero lengths", post + "Content-Length: 0\r\nContent-Length: 0\r\n\r\n", 400},
-      {"a list of lengths", post + "Content-Length: 5, 5\r\n\r\nhello", 400},
-      {"a list of different lengths", post + "Content-Length: 5, 6\r\n\r\nhello", 400},
-      {"a signed length", post + "Content-Length: +5\r\n\r\nhello", 400},
-      {"a negative length", post + "Content-Length: -5\r\n\r\nhello", 400},
-      {"a hexadecimal length", post + "Content-Length: 0x5\r\n\r\nhello", 400},
-      {"a length with a space inside", post + "Content-Length: 5 5\r\n\r\nhello", 400},
-      {"an empty length", post + "Content-Length:\r\n\r\n", 400},
-      {"a fractional length", post + "Content-Length: 5.0\r\n\r\nhello", 400},
-      {"a length beyond 64 bits", post + "Content-Length: 18446744073709551621\r\n\r\nhello", 400},
-      {"a length in a quoted string", post + "Content-Length: \"5\"\r\n\r\nhello", 400},
-      {"an unknown coding", post + "Transfer-Encoding: gzip\r\n\r\n", 501},
-      {"chunked not last", post + "Transfer-Encoding: chunked, gzip\r\n\r\n", 501},
-      {"chunked after another", post + "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
-      {"chunked twice", post + "Transfer-Encoding: chunked, chunked\r\n\r\n", 501},
-      {"identity", post + "Transfer-Encoding: identity\r\n\r\n", 501},
-      {"a misspelt coding", post + "Transfer-Encoding: xchunked\r\n\r\n", 501},
-      {"a quoted coding", post + "Transfer-Encoding: \"chunked\"\r\n\r\n", 501},
-      {"an empty coding", post + "Transfer-Encoding:\r\n\r\n", 501},
-      {"two coding fields",
-       post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-      {"a vertical tab before the coding", post + "Transfer-Encoding: \vchunked\r\n\r\n0\r\n\r\n",
-       400},
-      {"a coding with parameters", post + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n", 501},
-      {"a coding in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-       400},
-      {"a space before the colon", post + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
-      {"a tab before the colon", post + "Content-Length\t: 5\r\n\r\nhello", 400},
-      {"a space before the name", get + " X: y\r\n\r\n", 400},
-      {"a folded value", get + "X: a\r\n b\r\n\r\n", 400},
-      {"a value folded with a tab", get + "X: a\r\n\tb\r\n\r\n", 400},
-      {"a fold after an empty value", get + "Transfer-Encoding:\r\n chunked\r\n\r\n", 400},
-      {"a fold of blanks", get + "X: a\r\n \r\n\r\n", 400},
-      {"a folded first line", "GET / HTTP/1.1\r\n Host: a\r\n\r\n", 400},
-      {"a bare CR in a value", get + "X: a\rb\r\n\r\n", 400},
-      {"a bare CR before a field", get + "X: a\rContent-Length: 5\r\n\r\n", 400},
-      {"a bare CR in the name", get + "X\r: a\r\n\r\n", 400},
-      {"a bare LF after the request line", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400},
-      {"a bare LF after a field", get + "X: a\nY: b\r\n\r\n", 400},
-      {"a bare LF as the blank line", get + "\n", 400},
-      {"CR CR LF", get + "X: a\r\r\n\r\n", 400},
-      {"a NUL in a value", get + std::string("X: a\0b\r\n\r\n", 10), 400},
-      {"a control character in a value", get + "X: a\x01\r\n\r\n", 400},
-      {"a DEL in a value", get + "X: a\x7f\r\n\r\n", 400},
-      {"a NUL in a name", get + std::string("X\0: a\r\n\r\n", 9), 400},
-      {"a name outside of ASCII", get + "X\xc3\xa9: a\r\n\r\n", 400},
-      {"an empty name", get + ": a\r\n\r\n", 400},
-      {"a line without a colon", get + "abc\r\n\r\n", 400},
-      {"a name in brackets", get + "[X]: a\r\n\r\n", 400},
-      {"a chunk longer than said", chunked + "5\r\nhello!\r\n0\r\n\r\n", 400},
-      {"a chunk shorter than said", chunked + "6\r\nhello\r\n0\r\n\r\n", 400},
-      {"a chunk size beyond 64 bits", chunked + "10000000000000005\r\nhello\r\n0\r\n\r\n", 400},
-      {"a chunk size with a prefix", chunked + "0x5\r\nhello\r\n0\r\n\r\n", 400},
-      {"a signed chunk size", chunked + "+5\r\nhello\r\n0\r\n\r\n", 400},
-      {"a negative chunk size", chunked + "-5\r\nhello\r\n0\r\n\r\n", 400},
-      {"an empty chunk size", chunked + "\r\nhello\r\n0\r\n\r\n", 400},
-      {"a space before the chunk size", chunked + " 5\r\nhello\r\n0\r\n\r\n", 400},
-      {"a space behind the chunk size", chunked + "5 \r\nhello\r\n0\r\n\r\n", 400},
-      {"letters behind the chunk size", chunked + "5xyz\r\nhello\r\n0\r\n\r\n", 400},
-      {"a bare LF behind the chunk size", chunked + "5\nhello\r\n0\r\n\r\n", 400},
-      {"a bare CR behind the chunk size", chunked + "5\rhello\r\n0\r\n\r\n", 400},
-      {"a bare LF in a chunk extension", chunked + "5;a\nb\r\nhello\r\n0\r\n\r\n", 400},
-      {"a bare LF in a quoted chunk extension", chunked + "5;a=\"\n\"\r\nhello\r\n0\r\n\r\n", 400},
-      {"a NUL in a chunk extension", chunked + std::string("5;a=\"\0\"\r\nhello\r\n0\r\n\r\n", 21),
-       400},
-      {"an unnamed chunk extension", chunked + "5;=\r\nhello\r\n0\r\n\r\n", 400},
-      {"a bare LF behind chunk data", chunked + "5\r\nhello\n0\r\n\r\n\r\n", 400},
-      {"a length in the trailers", chunked + "0\r\nContent-Length: 5\r\n\r\n", 400},
-      {"a coding in the trailers", chunked + "0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
-      {"a broken trailer", chunked + "0\r\nabc\r\n\r\n", 400},
-      {"a folded trailer", chunked + "0\r\nA: b\r\n c\r\n\r\n", 400},
-      {"no host", "GET / HTTP/1.1\r\n\r\n", 400},
-      {"two hosts", get + "Host: b\r\n\r\n", 400},
-      {"two equal hosts", get + "Host: a\r\n\r\n", 400},
-      {"a host with a slash", "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", 400},
-      {"a host with a user", "GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", 400},
-      {"a host with a space", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
-      {"a host outside of ASCII", "GET / HTTP/1.1\r\nHost: \xc3\xa9\r\n\r\n", 400},
-      {"a method with a control character", "G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a method in brackets", "G(T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a tab as separator", "GET\t/\tHTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"two spaces", "GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a target with a space", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a target with a NUL", std::string("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n", 30), 400},
-      {"a target with a control character", "GET /a\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a target with a DEL", "GET /a\x7f HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a target with a fragment", "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a relative target", "GET a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"an asterisk for GET", "GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"an absolute target without a host", "GET http:///a HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"an absolute target with a user", "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a broken escape in the path", "GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a cut escape in the path", "GET /%2 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
-      {"no version", "GET /\r\nHost: a\r\n\r\n", 400},
-      {"HTTP/0.9", "GET /\r\n\r\n", 400},
-      {"a version in small letters", "GET / http/1.1\r\nHost: a\r\n\r\n", 400},
-      {"a longer version", "GET / HTTP/1.10\r\nHost: a\r\n\r\n", 400},
-      {"a space behind the version", "GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400},
-      {"a cut version", "GET / HTTP/1\r\nHost: a\r\n\r\n", 400},
-      {"HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
-      {"HTTP/1.2", "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 505},
-      {"the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
-      {"an unknown expectation", post + "Expect: 200-ok\r\n\r\n", 417},
-      {"a TLS hello", std::string("\x16\x03\x01\x02\x00\x01\x00", 7), 400},
-      {"a broken connection list", get + "Connection: close, \x80\x81\r\n\r\n", 400},
-  };
+  std::ifstream file(GYRE_SOURCE_DIR "/tests/attackers/smuggling.tsv");
+  std::vector<Refused> rows;
+  std::string line;
+  std::getline(file, line);  // the names of the columns
+  while (std::getline(file, line)) {
+    const size_t first = line.find('\t');
+    const size_t second = line.find('\t', first + 1);
+    rows.push_back({line.substr(0, first), std::stoi(line.substr(first + 1)),
+                    unescape(line.substr(second + 1))});
+  }
+  return rows;
 }
 
 TEST(RequestParser, RefusesWhatTwoParsersCouldReadDifferently) {
-  for (const Refused& row : refused_requests()) {
-    EXPECT_EQ(parse(row.text).status, row.status) << row.what;
-    EXPECT_EQ(parse(row.text, 1).status, row.status) << row.what << ", byte by byte";
-    EXPECT_EQ(parse(row.text, 7).status, row.status) << row.what << ", in sevens";
+  const std::vector<Refused> rows = refused_requests();
+  EXPECT_GE(rows.size(), 200u);
+  for (const Refused& row : rows) {
+    // Some show themselves only when the parser that believes them goes on.
+    const std::string text = row.text + "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    EXPECT_EQ(parse(text).status, row.status) << row.what;
+    EXPECT_EQ(parse(text, 1).status, row.status) << row.what << ", byte by byte";
+    EXPECT_EQ(parse(text, 7).status, row.status) << row.what << ", in sevens";
   }
 }
 

@@ -6,6 +6,11 @@ namespace gyre::http {
 
 using Waiting = Conversation::Waiting;
 
+namespace {
+// So much of a body that nobody wants is taken off the socket for the sake of the answer to it.
+constexpr size_t kUnheardBytesMax = 16 << 20;
+}  // namespace
+
 Server::Server(net::Sockets& sockets, const Options& options)
     : sockets_(sockets),
       options_(options),
@@ -54,7 +59,11 @@ void ServerConnection::drain() {
 }
 
 void ServerConnection::on_bytes(std::span<char> bytes) {
-  if (is_lingering_) return;
+  if (is_lingering_) {
+    unheard_ += bytes.size();
+    if (unheard_ > kUnheardBytesMax) sockets().close(socket_);
+    return;
+  }
   conversation_.receive({bytes.data(), bytes.size()});
   settle();
 }
@@ -62,16 +71,18 @@ void ServerConnection::on_bytes(std::span<char> bytes) {
 void ServerConnection::on_end(net::EndReason reason) {
   // A client may finish its side and still wait for the answer.
   const Waiting waiting = conversation_.waiting_for();
-  const bool may_answer = waiting == Waiting::handler || sockets().queued_bytes(socket_) > 0;
+  const bool is_at_work = waiting == Waiting::handler || conversation_.wants_to_go_on();
+  const bool may_answer = is_at_work || sockets().queued_bytes(socket_) > 0;
   if (reason != net::EndReason::peer_finished || is_lingering_ || !may_answer) {
     sockets().close(socket_);
     return;
   }
   peer_finished_ = true;
-  if (waiting != Waiting::handler) sockets().close_when_flushed(socket_);
+  if (!is_at_work) sockets().close_when_flushed(socket_);
 }
 
 void ServerConnection::on_flushed() {
+  if (conversation_.wants_to_go_on()) conversation_.go_on();
   settle();
 }
 
@@ -95,7 +106,11 @@ void ServerConnection::settle() {
     case Waiting::takeover:
       return hand_over();
     default:
-      if (peer_finished_ && conversation_.waiting_for() != Waiting::handler) return finish();
+      if (conversation_.wants_to_go_on()) {
+        sockets().notify_when_flushed(socket_);
+      } else if (peer_finished_ && conversation_.waiting_for() != Waiting::handler) {
+        return finish();
+      }
       pace_input();
       arm_deadline();
   }

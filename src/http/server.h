@@ -55,6 +55,7 @@ class ServerConnection final : public net::Handler,
   os::Nanos request_began_;
   uint64_t requests_seen_ = 0;
   Conversation::Waiting was_waiting_for_ = Conversation::Waiting::first_head;
+  size_t unheard_ = 0;  // bytes that came while it lingered
   bool is_paused_ = false;
   bool is_lingering_ = false;   // the last answer is out; what still comes in is dropped
   bool peer_finished_ = false;  // the client sends no more, but may still read
