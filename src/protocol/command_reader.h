@@ -11,6 +11,8 @@ namespace gyre::protocol {
 // Filters nested deeper than this are malformed; it bounds recursion here and in whoever walks the
 // tree.
 inline constexpr int kFilterDepthMax = 64;
+// So are those of more nodes, in all filters of a command: three bytes of text become a hundred.
+inline constexpr int kFilterNodesMax = 1024;
 
 // Takes a frame of a client apart into its commands (framing.md 2.1, 2.2). Commands before a broken
 // one are handed out, since they count. Lives on the stack of whoever handles the frame; commands

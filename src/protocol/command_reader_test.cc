@@ -252,6 +252,13 @@ TEST(JsonCommand, NestingIsBounded) {
   EXPECT_EQ(read_json(filter(kFilterDepthMax)), one(RequestKind::subscribe));
   EXPECT_EQ(read_json(filter(kFilterDepthMax + 1)), kMalformed);
   EXPECT_EQ(read_json("{\"x\":" + std::string(60000, '[')), kMalformed);
+  const auto wide = [](int nodes) {
+    std::string text = R"({"id":1,"subscribe":{"channel":"a","tf":{"nodes":[{})";
+    for (int i = 2; i < nodes; ++i) text += ",{}";
+    return text + "]}}}";
+  };
+  EXPECT_EQ(read_json(wide(kFilterNodesMax)), one(RequestKind::subscribe));
+  EXPECT_EQ(read_json(wide(kFilterNodesMax + 1)), kMalformed);
 }
 
 TEST(JsonCommand, ManyDuplicateKeysTakeNoQuadraticTime) {
@@ -303,6 +310,13 @@ TEST(ProtobufCommand, RefusesBrokenFields) {
   EXPECT_EQ(read_protobuf("0708012a030a01ff"), kMalformed);          // channel that is not UTF-8
   EXPECT_EQ(read_protobuf("ffffffffffffffffff7f0801"), kMalformed);  // a length beyond all bounds
   EXPECT_EQ(read_protobuf("ffffffffffffffffffffff010801"), kMalformed);  // a length of 12 bytes
+}
+
+TEST(ProtobufCommand, LengthsBeyond32BitsAreNotCut) {
+  EXPECT_EQ(read_protobuf("0608026a020a00"), one(RequestKind::rpc));
+  EXPECT_EQ(read_protobuf("0b08026a070a808080802000"), kMalformed);  // the rpc's data: 2^33
+  EXPECT_EQ(read_protobuf("0a08026a80808080200000"), kMalformed);    // the rpc
+  EXPECT_EQ(read_protobuf("0b0802fa06808080802000"), kMalformed);    // a field that nobody knows
 }
 
 TEST(ProtobufCommand, FiltersAreBounded) {

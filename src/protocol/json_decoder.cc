@@ -45,7 +45,8 @@ class JsonDecoder {
   template <Described T>
   bool value(T& out) {
     constexpr bool nests = std::same_as<T, FilterNode>;
-    if (nests && ++filter_depth_ > kFilterDepthMax) return false;
+    if (nests && (++filter_depth_ > kFilterDepthMax || ++filter_nodes_ > kFilterNodesMax))
+      return false;
     const bool done =
         object([&](bool& ok) { return field_of(out, is_next(), ok); },
                [&](std::string_view name, bool& ok) { return field_of(out, is_like(name), ok); });
@@ -193,6 +194,7 @@ class JsonDecoder {
   json::Scanner scanner_;
   Scratch& scratch_;
   int filter_depth_ = 0;
+  int filter_nodes_ = 0;
 };
 
 }  // namespace

@@ -20,12 +20,23 @@ namespace {
 using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 
+// protozero cuts lengths to 32 bits: one of 2^33 would pass for 0, and parsers would disagree about
+// where the field ends.
+bool is_length_believable(const pbf_reader& reader) {
+  if (reader.wire_type() != pbf_wire_type::length_delimited) return true;
+  const protozero::data_view rest = reader.data();
+  const char* position = rest.data();
+  const char* const end = position + rest.size();
+  return protozero::decode_varint(&position, end) <= static_cast<uint64_t>(end - position);
+}
+
 // Walks over one message and fills structs. Methods answer false for what is malformed; protozero
 // throws for some of it as well, which the functions at the end catch.
 class ProtobufDecoder {
  public:
   bool command(pbf_reader reader, Command& out) {
     while (reader.next()) {
+      if (!is_length_believable(reader)) return false;
       bool ok = true;
       const int number = static_cast<int>(reader.tag());
       if (number == 1) {
@@ -41,8 +52,10 @@ class ProtobufDecoder {
   template <Described T>
   bool message(pbf_reader reader, T& out) {
     constexpr bool nests = std::same_as<T, FilterNode>;
-    if (nests && ++filter_depth_ > kFilterDepthMax) return false;
+    if (nests && (++filter_depth_ > kFilterDepthMax || ++filter_nodes_ > kFilterNodesMax))
+      return false;
     while (reader.next()) {
+      if (!is_length_believable(reader)) return false;
       bool ok = true;
       const bool known = any_field<T>([&](const auto& field) {
         if (reader.tag() != field.kNumber) return false;
@@ -122,6 +135,7 @@ class ProtobufDecoder {
     auto& [key, mapped] = out.emplace_back();
     pbf_reader entry(body.data(), body.size());
     while (entry.next()) {
+      if (!is_length_believable(entry)) return false;
       if (entry.tag() == 1) {
         if (!value(entry, key)) return false;
       } else if (entry.tag() == 2) {
@@ -134,6 +148,7 @@ class ProtobufDecoder {
   }
 
   int filter_depth_ = 0;
+  int filter_nodes_ = 0;
 };
 
 // protozero reports truncation and unknown wire types by exceptions.
