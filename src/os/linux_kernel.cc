@@ -310,7 +310,10 @@ void LinuxKernel::accept_some(EventSink& sink, Descriptor listener, Token token)
 }
 
 void LinuxKernel::refuse_one(Descriptor listener) {
-  log::warn("no file descriptor left, connection refused; raise the limit of open files");
+  if (const Nanos now = monotonic(); now >= next_refusal_warning_) {  // not for each of a storm
+    next_refusal_warning_ = now + kRefusalWarningInterval;
+    log::warn("no file descriptor left, connections refused; raise the limit of open files");
+  }
   if (reserve_ >= 0) ::close(reserve_);
   const Descriptor socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
   if (socket >= 0) ::close(socket);
@@ -328,7 +331,8 @@ void LinuxKernel::receive(EventSink& sink, const epoll_event& event, std::span<c
     if (socket == kNoDescriptor) return;
   }
   if (event.events & EPOLLIN) {
-    const ssize_t got = recv(socket, buffer.data(), buffer.size() - kReceivePadding, 0);
+    const size_t most = std::min(buffer.size() - kReceivePadding, kReceivedPerTurn);
+    const ssize_t got = recv(socket, buffer.data(), most, 0);
     if (got > 0) {
       sink.on_bytes(token, buffer.first(static_cast<size_t>(got)));
     } else if (got == 0) {

@@ -54,12 +54,16 @@ class LinuxKernel final : public Kernel {
   // deliveries are not held up by ever so many clients that connect.
   static constexpr Nanos kDispatchMost = 2 * kMillisecond;
   static constexpr int kEventsPerLook = 16;
+  // What a turn takes from one connection: the others wait for its commands.
+  static constexpr size_t kReceivedPerTurn = 32 * 1024;
+  static constexpr Nanos kRefusalWarningInterval = 3 * kSecond;
 
   Descriptor wake_;
   Descriptor epoll_ = kNoDescriptor;
   // Kept open to be given up for a moment when descriptors run out: the connection can be accepted
   // and closed then, instead of waiting in the backlog without an answer.
   Descriptor reserve_ = kNoDescriptor;
+  Nanos next_refusal_warning_ = 0;
   int ready_ = 0;
   int next_ = 0;  // of those that are ready
   std::array<epoll_event, kEvents> events_;
