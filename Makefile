@@ -1,5 +1,5 @@
 # The habits; run.sh and test.sh are the two commands that need nothing installed.
-.PHONY: build check test golden serving sdk demo run bench bench-full bench-million bench-programs fuzz coverage format tidy clean test-fresh
+.PHONY: build check test golden serving sdk attackers demo run bench bench-full bench-million bench-programs fuzz coverage format tidy clean test-fresh
 
 build:  ## the optimised binary, build/release/gyre
 	tools/install_packages.sh packages.txt
@@ -21,6 +21,9 @@ serving: build  ## start, refusal, reload and end of the server
 sdk: build  ## the official SDKs and the demo page against the server
 	tools/install_packages.sh packages-test.txt
 	python3 tests/conformance/run.py sdk
+
+attackers: build  ## every attack of tests/attackers, judged against the limits; for a quiet machine
+	python3 tests/attackers/run.py --measure
 
 demo:  ## bundle the demo page into build/web/demo
 	tools/install_packages.sh packages.txt

@@ -111,14 +111,23 @@ def source_check(script, *arguments):
 
 def conformance(preset, *suite):
     """A suite of tests/conformance, against the program of a build."""
+    return served(preset, "conformance", *suite)
+
+
+def attackers(preset):
+    """Every attack of tests/attackers, against the program of a build."""
+    return served(preset, "attackers")
+
+
+def served(preset, folder, *suite):
     started = time.monotonic()
     environment = dict(os.environ, GYRE_BINARY=str(ROOT / "build" / preset / "gyre"), **SANITIZERS)
-    code, output = run([sys.executable, str(ROOT / "tests" / "conformance" / "run.py"), *suite], environment)
+    code, output = run([sys.executable, str(ROOT / "tests" / folder / "run.py"), *suite], environment)
     counts = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
     passed, failed = (int(n) for n in counts.groups()) if counts else (0, 1)
     if code != 0:
         failed = max(failed, 1)
-    return Outcome(f"{preset} conformance {' '.join(suite)}", passed, failed, time.monotonic() - started, output)
+    return Outcome(" ".join([preset, folder, *suite]), passed, failed, time.monotonic() - started, output)
 
 
 def in_parallel(jobs):
@@ -159,6 +168,8 @@ def steps(presets):
             jobs += [(replay, preset, program) for program in sorted(folder.glob("fuzz/*_replay"))]
         jobs += [(conformance, preset, *suite) for suite in SERVED_SUITES.get(preset, [])]
         yield from in_parallel(jobs)
+        if preset == "release":
+            yield attackers(preset)  # it brings its own parallelism
         if preset == "dev":
             yield source_check("lint.py", "tidy", "--recent", str(TIDY_SECONDS))
 
