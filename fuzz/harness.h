@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <string_view>
-#include <utility>
 
 namespace gyre::fuzz {
 
@@ -36,12 +36,17 @@ class AllocationBound {
   };
 };
 
-// A running hash (FNV-1a) of what a parser said, so that two passes are compared without keeping
+// A running hash of what a parser said, so that two passes are compared without keeping
 // what they said.
 class Digest {
  public:
   void add(std::string_view bytes) {
     add(bytes.size());
+    for (; bytes.size() >= sizeof(size_t); bytes.remove_prefix(sizeof(size_t))) {
+      size_t word = 0;
+      std::memcpy(&word, bytes.data(), sizeof(word));
+      mix(word);
+    }
     for (const char byte : bytes) mix(static_cast<unsigned char>(byte));
   }
   void add(size_t number) {
@@ -51,7 +56,10 @@ class Digest {
   friend bool operator==(const Digest&, const Digest&) = default;
 
  private:
-  void mix(size_t value) { hash_ = (hash_ ^ value) * 1099511628211u; }
+  void mix(size_t value) {
+    hash_ = (hash_ ^ value) * 1099511628211u;
+    hash_ ^= hash_ >> 29;
+  }
   size_t hash_ = 14695981039346656037u;
   size_t count_ = 0;
 };

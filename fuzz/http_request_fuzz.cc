@@ -11,6 +11,9 @@ namespace gyre::http {
 namespace {
 
 constexpr Limits kLimits{.head_bytes = 2000, .header_count = 20, .body_bytes = 3000};
+constexpr uint64_t kSmallBody = 10;
+// Head, body, the table of fields, and what strings round up to.
+constexpr size_t kBufferedMax = 16 * 1024;
 
 // What a parser says about a stream: the requests it sees and how it ends. Failures are compared by
 // status alone.
@@ -33,8 +36,19 @@ void describe(const Request& request, fuzz::Digest& digest) {
   digest.add(request.body);
 }
 
+// What handlers ask of a request.
+void use(const Request& request) {
+  static_cast<void>(request.headers.has_token("Connection", "upgrade"));
+  static_cast<void>(request.headers.value("Sec-WebSocket-Key"));
+  static_cast<void>(request.is("POST") && request.headers.has("X-API-Key"));
+  static_cast<void>(query_value(request.query, "access_token"));
+  if (const auto path = percent_decode(request.path)) {
+    GYRE_CHECK(percent_decode(percent_encode(*path)) == path);
+  }
+}
+
 Story read(std::string_view bytes, size_t piece) {
-  RequestParser parser(kLimits);
+  RequestParser parser = RequestParser(kLimits);
   Story story;
   size_t done = 0;
   while (true) {
@@ -44,21 +58,28 @@ Story read(std::string_view bytes, size_t piece) {
     done += step.consumed;
     switch (step.progress) {
       case RequestParser::Progress::head:
+        GYRE_CHECK(!parser.is_idle());
+        if (parser.request().path == "/small") parser.limit_body(kSmallBody);
         break;
       case RequestParser::Progress::complete: {
+        GYRE_CHECK(parser.feed(bytes).progress == RequestParser::Progress::complete);
         const Request request = parser.take();
         GYRE_CHECK(request.body.size() <= kLimits.body_bytes);
         GYRE_CHECK(request.headers.size() <= kLimits.header_count);
         describe(request, story.requests);
-        static_cast<void>(query_value(request.query, "access_token"));
+        if (request.path == "/small") GYRE_CHECK(request.body.size() <= kSmallBody);
+        use(request);
         break;
       }
       case RequestParser::Progress::failed:
         story.status = parser.failure().status;
         GYRE_CHECK(story.status >= 400 && story.status <= 505);
+        GYRE_CHECK(parser.feed(bytes).progress == RequestParser::Progress::failed);
         return story;
       case RequestParser::Progress::need_more:
         GYRE_CHECK(step.consumed == input.size());
+        GYRE_CHECK(parser.buffered_bytes() <= kBufferedMax);
+        GYRE_CHECK(!parser.is_idle() || !parser.is_in_body());
         if (done == bytes.size()) return story;
         break;
     }
