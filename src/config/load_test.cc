@@ -1,5 +1,6 @@
 #include "config/load.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -245,6 +246,26 @@ TEST(Load, TomlTablesNeedANameThatMayBegin) {
   EXPECT_EQ(first_error(from("\n [.a]", "toml")), "config.toml:2:3: a table needs a name");
   const auto good = from("[ \"client\" ]\nallowed_origins = [\n  [\n]\n]", "toml");
   EXPECT_THAT(first_error(good), testing::Not(HasSubstr("a table needs a name")));
+}
+
+TEST(Load, TomlQuotesWithinWordsAreRefused) {
+  EXPECT_EQ(first_error(from("a = 0x\"y\u00e9\"", "toml")),
+            "config.toml:1:7: a quote was not expected here");
+  EXPECT_EQ(first_error(from("a = 0x.\"y\u00e9\"", "toml")),
+            "config.toml:1:8: only ASCII is allowed in names with dots");
+  EXPECT_THAT(first_error(from("a = \"x\"\"\u00e9\"", "toml")), HasSubstr("config.toml:1:8:"));
+  const Loaded good = from("client.\"token\".hmac_secret_key = '\u00e9'", "toml");
+  EXPECT_EQ(first_error(good), "");
+}
+
+TEST(Load, YamlAliasesAreBounded) {
+  std::string text = "a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n";
+  for (int i = 1; i < 7; ++i) {
+    text += fmt::format("a{0}: &a{0} [*a{1}", i, i - 1);
+    for (int n = 1; n < 10; ++n) text += fmt::format(",*a{}", i - 1);
+    text += "]\n";
+  }
+  EXPECT_THAT(first_error(from(text, "yaml")), HasSubstr("too many values, counting aliases"));
 }
 
 TEST(Load, ListsAreBounded) {

@@ -10,9 +10,9 @@ namespace {
 constexpr int kMaxTomlDepth = 64;
 
 // Finds what makes toml++ 3.3 run into undefined behaviour, and TOML 1.0 forbids anyway: outside of
-// strings and comments the first byte that is not ASCII, or a table's name that begins with neither
-// a letter, digit, dash, underscore nor quote. Up to the first error, where toml++ stops, it knows
-// exactly where it is in the text.
+// strings and comments the first byte that is not ASCII, a quote within a word, or a table's name
+// that begins with neither a letter, digit, dash, underscore nor quote. Up to the first error,
+// where toml++ stops, it knows exactly where it is in the text.
 class Precheck {
  public:
   explicit Precheck(std::string_view text) : text_(text) {}
@@ -29,7 +29,15 @@ class Precheck {
       if (c == '#') {
         at_ = std::min(text_.find('\n', at_), text_.size());
       } else if (c == '"' || c == '\'') {
+        if (!may_begin_string()) return SyntaxError{place(), "a quote was not expected here"};
+        const bool is_in_name = at_ > 0 && text_[at_ - 1] == '.';
+        const size_t start = at_;
         skip_string(c);
+        // In a value that would be no string, and toml++ would read on into it.
+        if (is_in_name && !is_ascii(text_.substr(start, at_ - start))) {
+          at_ = start;
+          return SyntaxError{place(), "only ASCII is allowed in names with dots"};
+        }
       } else if (c == '[' && may_begin_table) {
         if (!skip_table_start()) return SyntaxError{place(), "a table needs a name"};
       } else {
@@ -59,6 +67,14 @@ class Precheck {
     const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     return is_letter || (c >= '0' && c <= '9') || std::string_view("-_\"'").contains(c) ||
            static_cast<unsigned char>(c) >= 0x80;  // which is told as such
+  }
+
+  // Behind anything else a quote is part of a broken word.
+  bool may_begin_string() const {
+    return at_ == 0 || std::string_view(" \t\r\n=[{,.").contains(text_[at_ - 1]);
+  }
+  static bool is_ascii(std::string_view text) {
+    return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   }
 
   void skip_string(char quote) {

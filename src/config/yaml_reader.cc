@@ -12,7 +12,7 @@ namespace {
 
 // An alias repeats what it refers to, so a small text can stand for a huge tree: the tree is
 // bounded instead.
-constexpr size_t kMaxYamlNodes = 1 << 20;
+constexpr size_t kMaxYamlNodes = 1 << 17;
 constexpr int kMaxYamlDepth = 64;
 
 Mark mark_of(const YAML::Mark& mark) {
