@@ -11,19 +11,6 @@ namespace gyre::client {
 namespace {
 
 // Each runs on a shard of its own roster; named, since a coroutine must not capture.
-runtime::Task<void> unsubscribe_there(Roster* roster, Target target, std::string channel,
-                                      protocol::Unsubscribe reason) {
-  roster->unsubscribe(target, channel, reason);
-  co_return;
-}
-runtime::Task<void> disconnect_there(Roster* roster, Target target, protocol::Disconnect reason) {
-  roster->disconnect(target, reason);
-  co_return;
-}
-runtime::Task<void> refresh_there(Roster* roster, Target target, RefreshOrder order) {
-  roster->refresh(target, order);
-  co_return;
-}
 runtime::Task<std::vector<std::pair<std::string, uint32_t>>> channels_there(
     Roster* roster, std::shared_ptr<const Glob> filter) {
   co_return roster->channels(filter.get());
@@ -59,7 +46,7 @@ runtime::Task<void> Audience::unsubscribe(Target target, std::string channel,
     shard_.tasks().spawn(run_and_arrive(
         *shard_.set().shards[i],
         [roster = rosters_[i], target, channel, reason] {
-          return unsubscribe_there(roster, target, channel, reason);
+          return roster->unsubscribe(target, channel, reason);
         },
         &latch));
   }
@@ -71,7 +58,7 @@ runtime::Task<void> Audience::disconnect(Target target, protocol::Disconnect rea
   for (size_t i = 0; i < rosters_.size(); ++i) {
     shard_.tasks().spawn(run_and_arrive(
         *shard_.set().shards[i],
-        [roster = rosters_[i], target, reason] { return disconnect_there(roster, target, reason); },
+        [roster = rosters_[i], target, reason] { return roster->disconnect(target, reason); },
         &latch));
   }
   co_await latch;
@@ -82,8 +69,7 @@ runtime::Task<void> Audience::refresh(Target target, RefreshOrder order) {
   for (size_t i = 0; i < rosters_.size(); ++i) {
     shard_.tasks().spawn(run_and_arrive(
         *shard_.set().shards[i],
-        [roster = rosters_[i], target, order] { return refresh_there(roster, target, order); },
-        &latch));
+        [roster = rosters_[i], target, order] { return roster->refresh(target, order); }, &latch));
   }
   co_await latch;
 }

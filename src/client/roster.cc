@@ -17,6 +17,17 @@ struct Farewell final : runtime::Mortal {
   Ref<Session> session;
 };
 
+// So many sessions are seen to, some milliseconds' worth, before others have their turn.
+constexpr size_t kSessionsPerSlice = 256;
+
+template <class Act>
+runtime::Task<void> in_slices(std::vector<Ref<Session>> sessions, Act act) {
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    if (i > 0 && i % kSessionsPerSlice == 0) co_await runtime::Yield();
+    act(*sessions[i]);
+  }
+}
+
 bool is_spared(const Target& target, const Session& session) {
   return !target.spared.empty() &&
          std::ranges::find(target.spared, session.id().text()) != target.spared.end();
@@ -134,19 +145,23 @@ runtime::Task<Result<void>> Roster::subscribe(Target target, SubscribeOrder orde
   co_return result;
 }
 
-void Roster::unsubscribe(const Target& target, std::string_view channel,
-                         const protocol::Unsubscribe& reason) {
-  for (const Ref<Session>& session : matching(target)) {
-    session->unsubscribe_by_server(channel, reason);
-  }
+runtime::Task<void> Roster::unsubscribe(Target target, std::string channel,
+                                        protocol::Unsubscribe reason) {
+  return in_slices(matching(target),
+                   [channel = std::move(channel), reason = std::move(reason)](Session& session) {
+                     session.unsubscribe_by_server(channel, reason);
+                   });
 }
 
-void Roster::disconnect(const Target& target, const protocol::Disconnect& reason) {
-  for (const Ref<Session>& session : matching(target)) session->close(reason);
+runtime::Task<void> Roster::disconnect(Target target, protocol::Disconnect reason) {
+  return in_slices(matching(target),
+                   [reason = std::move(reason)](Session& session) { session.close(reason); });
 }
 
-void Roster::refresh(const Target& target, const RefreshOrder& order) {
-  for (const Ref<Session>& session : matching(target)) session->refresh_by_server(order);
+runtime::Task<void> Roster::refresh(Target target, RefreshOrder order) {
+  return in_slices(matching(target), [order = std::move(order)](Session& session) {
+    session.refresh_by_server(order);
+  });
 }
 
 runtime::Task<void> Roster::drain(protocol::Disconnect reason, os::Nanos time) {
@@ -159,7 +174,7 @@ runtime::Task<void> Roster::drain(protocol::Disconnect reason, os::Nanos time) {
     const os::Nanos due = began + time / all * ++closed;
     if (due > services_->shard.now()) {
       co_await runtime::SleepUntil(due);
-    } else if (closed % kClosedPerSlice == 0) {
+    } else if (closed % kSessionsPerSlice == 0) {
       co_await runtime::Yield();
     }
   }

@@ -52,12 +52,11 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
 
   std::string_view user_name(const RosterPlace& place) const;
 
-  // --- Operations of the server API on this shard's sessions.
+  // --- Operations of the server API on this shard's sessions; of very many some at a time.
   runtime::Task<Result<void>> subscribe(Target target, SubscribeOrder order);
-  void unsubscribe(const Target& target, std::string_view channel,
-                   const protocol::Unsubscribe& reason);
-  void disconnect(const Target& target, const protocol::Disconnect& reason);
-  void refresh(const Target& target, const RefreshOrder& order);
+  runtime::Task<void> unsubscribe(Target target, std::string channel, protocol::Unsubscribe reason);
+  runtime::Task<void> disconnect(Target target, protocol::Disconnect reason);
+  runtime::Task<void> refresh(Target target, RefreshOrder order);
   // Ends all connections, evenly over so much time: those of a whole node that come back at once
   // would be a storm for the others.
   runtime::Task<void> drain(protocol::Disconnect reason, os::Nanos time);
@@ -96,7 +95,6 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
   };
   RosterPlace& place(uint32_t outlet);
   std::vector<Ref<Session>> matching(const Target& target) const;
-  static constexpr size_t kClosedPerSlice = 256;
 
   Services* services_ = nullptr;
   uint64_t seed_ = 0;

@@ -200,6 +200,34 @@ TEST_F(RosterTest, DrainingEndsEverybody) {
   EXPECT_EQ(node_.leftovers(), "");
 }
 
+TEST_F(RosterTest, AUserOfVeryManyConnectionsIsDisconnectedInSlices) {
+  std::vector<TestClient*> clients;
+  for (int i = 0; i < 600; ++i) clients.push_back(&node_.connected(0, "ann"));
+  TestClient& other = node_.connected(0, "bob");
+  bool is_done = false;
+  {
+    const runtime::TurnScope scope(node_[0].shard);
+    node_[0].shard.tasks().spawn(TestNode::note(
+        node_[0].roster.disconnect(of_user("ann"), protocol::disconnects::kForceNoReconnect),
+        &is_done));
+  }
+  EXPECT_EQ(node_[0].roster.clients(), 601u - 256u);
+  EXPECT_FALSE(is_done);
+  clients[0]->leave();  // some go by themselves meanwhile
+  clients[599]->leave();
+  node_.settle();
+  EXPECT_TRUE(is_done);
+  EXPECT_EQ(node_[0].roster.clients(), 1u);
+  EXPECT_FALSE(other.is_over());
+}
+
+TEST_F(RosterTest, TheBufferOfALargeMessageIsNotKept) {
+  Services& services = node_[0].services;
+  services.message_buffer().resize(4 * Services::kBufferKept);
+  EXPECT_TRUE(services.message_buffer().empty());
+  EXPECT_LE(services.message_buffer().capacity(), Services::kBufferKept);
+}
+
 TEST_F(RosterTest, DrainingTakesItsTime) {
   std::vector<TestClient*> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(&node_.connected(0, "ann"));

@@ -37,7 +37,16 @@ struct Services {
   auth::KeySets* key_sets = nullptr;  // where the verifiers look; null: there are none
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
-  std::string scratch = {};            // where messages are encoded
+
+  // Where messages are encoded: empty, and good until the next call.
+  std::string& message_buffer() {
+    // A large one was for somebody's thousand presences, and is not kept for all time.
+    if (buffer.capacity() > kBufferKept) std::string().swap(buffer);
+    buffer.clear();
+    return buffer;
+  }
+  static constexpr size_t kBufferKept = 64 * 1024;
+  std::string buffer = {};
 };
 
 }  // namespace gyre::client

@@ -253,15 +253,13 @@ void Session::refuse(uint32_t id, protocol::RequestKind kind, const Refusal& ref
   const auto& error = std::get<protocol::ClientError>(refusal);
   services_.metrics.count_reply_error(frame_type_of(kind), error.code);
   if (state_ == State::connecting) return refuse_connect(id, error);
-  std::string& out = services_.scratch;
-  out.clear();
+  std::string& out = services_.message_buffer();
   protocol::encode_error(encoding(), id, error, out);
   send(frame_type_of(kind), out);
 }
 
 void Session::push_unsubscribe(std::string_view channel, const protocol::Unsubscribe& reason) {
-  std::string& out = services_.scratch;
-  out.clear();
+  std::string& out = services_.message_buffer();
   protocol::encode_push(encoding(), protocol::Envelope::reply, channel,
                         protocol::UnsubscribePush{reason.code, reason.reason}, out);
   services_.metrics.unsubscribes.add(reason.code);

@@ -249,8 +249,7 @@ static_assert(sizeof(Session) <= 168, "every idle connection costs this");
 template <class Result>
 void Session::reply(uint32_t id, const Result& result) {
   if (!is_open()) return;
-  std::string& out = services_.scratch;
-  out.clear();
+  std::string& out = services_.message_buffer();
   if (protocol::encode_reply(encoding(), id, result, out)) {
     send(kTypeOfReply<Result>, out);
   } else {

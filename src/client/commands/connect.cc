@@ -266,8 +266,7 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
     result.pong = settings.pong_timeout > 0;
   }
   if (settings.connect_include_server_time) result.time = services_.shard.unix_milliseconds();
-  std::string& out = services_.scratch;
-  out.clear();
+  std::string& out = services_.message_buffer();
   if (!protocol::encode_reply(encoding(), id, result, out)) {
     return close(disconnects::kInappropriateProtocol);
   }
@@ -283,8 +282,7 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
 
 // There is no second chance on this connection: the client gets the error and is expected to leave.
 void Session::refuse_connect(uint32_t id, const protocol::ClientError& error) {
-  std::string& out = services_.scratch;
-  out.clear();
+  std::string& out = services_.message_buffer();
   protocol::encode_error(encoding(), id, error, out);
   count_sent(metrics::FrameType::connect, out.size());
   services_.sockets.abandon_output(socket_);

@@ -153,8 +153,7 @@ void Session::refresh_by_server(const RefreshOrder& order) {
     push.expires = true;
     push.ttl = ttl_until(order.expire_at, now);
   }
-  std::string& out = services_.scratch;
-  out.clear();
+  std::string& out = services_.message_buffer();
   protocol::encode_push(encoding(), protocol::Envelope::reply, push, out);
   send(metrics::FrameType::push_refresh, out);
 }

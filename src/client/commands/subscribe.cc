@@ -285,8 +285,7 @@ void Session::push_subscribed(const SubscribePlan& plan, const hub::Joined& join
   push.epoch = result.epoch;
   push.offset = result.offset;
   push.data = result.data;
-  std::string& out = services_.scratch;
-  out.clear();
+  std::string& out = services_.message_buffer();
   bool is_encoded =
       protocol::encode_push(encoding(), protocol::Envelope::reply, plan.channel, push, out);
   if (is_encoded) send(metrics::FrameType::push_subscribe, out);
