@@ -138,5 +138,15 @@ def stall_rows():
     ]
 
 
+def overload_rows():
+    load = "overload --batch 10 --channels 100 --size 256"
+    overload = dict(figures=(("goodput_lost_percent", "%"), ("normal_after_s", "s")), floor=None, fresh=True,
+                    also=("peak_per_s", "goodput_per_s", "refused_requests", "probe_overload_p99_us", "growth_mb"))
+    return [
+        Row("overload-2x", f"{load} --duration 10", rounds=2, **overload),
+        Row("overload-2x-2min", f"{load} --duration 120", rounds=1, alone=True, **overload),
+    ]
+
+
 def all_rows():
-    return [*memory_rows(), *fanout_rows(), *paced_rows(), *request_rows(), *stall_rows()]
+    return [*memory_rows(), *fanout_rows(), *paced_rows(), *request_rows(), *stall_rows(), *overload_rows()]

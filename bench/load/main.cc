@@ -25,6 +25,9 @@ int main(int argc, char** argv) {
     case Mode::publish:
       run_publish(options);
       break;
+    case Mode::overload:
+      run_overload(options);
+      break;
     case Mode::stall:
       run_stall(options);
       break;

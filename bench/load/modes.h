@@ -17,6 +17,7 @@ void run_channels(const Options& options);
 void run_api(const Options& options);
 void run_publish(const Options& options);
 void run_stall(const Options& options);
+void run_overload(const Options& options);
 /// Both `connect` and `recover`.
 void run_storm(const Options& options);
 

@@ -20,6 +20,7 @@ modes
   api        --publishers connections publish to nobody, one request in flight each
   publish    --connections clients publish, one publication in flight each
   stall      open loop: --rate publications/s to --connections that never read and --good that do
+  overload   --excess times as many API requests as the server can carry, and how it recovers
   connect    connect, subscribe, disconnect, --concurrency at a time
   recover    the same, and recover --missed publications in each subscription
 
@@ -31,7 +32,7 @@ who
   --token-secret S (HS256)  --one-user
 what
   --window N  --publishers N  --size BYTES  --rate N  --batch N  --broadcast N  --missed N
-  --concurrency N  --good N  --gather-us N (receivers look only so often)
+  --concurrency N  --good N  --gather-us N (receivers look only so often)  --excess X
 how long, in seconds
   --duration S  --warmup S  --settle S  --cpu-seconds S  --patience S (until a stalled one is cut)
 how
@@ -68,7 +69,7 @@ void assign(std::string_view flag, const Target& target, std::string_view text) 
 
 Mode parse_mode(std::string_view text) {
   for (Mode mode : {Mode::idle, Mode::fanout, Mode::channels, Mode::api, Mode::publish,
-                    Mode::connect, Mode::recover, Mode::stall}) {
+                    Mode::connect, Mode::recover, Mode::stall, Mode::overload}) {
     if (name(mode) == text) return mode;
   }
   fail("unknown mode '{}'\n{}", text, kUsage);
@@ -115,6 +116,7 @@ std::map<std::string_view, Target> flags_of(Options& options) {
       {"settle", &options.settle},
       {"cpu-seconds", &options.cpu_seconds},
       {"patience", &options.patience},
+      {"excess", &options.excess},
       {"warm-connections", &options.warm_connections},
       {"per-thread", &options.per_thread},
       {"opening", &options.opening},
@@ -158,6 +160,8 @@ std::string_view name(Mode mode) {
       return "publish";
     case Mode::stall:
       return "stall";
+    case Mode::overload:
+      return "overload";
     case Mode::connect:
       return "connect";
     case Mode::recover:

@@ -5,7 +5,7 @@
 
 namespace gyre::bench {
 
-enum class Mode { idle, fanout, channels, api, publish, connect, recover, stall };
+enum class Mode { idle, fanout, channels, api, publish, connect, recover, stall, overload };
 enum class Protocol { json, protobuf };
 
 /// Everything the command line says. Names are those of the flags.
@@ -44,6 +44,7 @@ struct Options {
   double settle = 1.5;
   double cpu_seconds = 0;
   double patience = 30;
+  double excess = 2;  // overload: times what the server can carry
   uint32_t warm_connections = 1000;
   uint32_t per_thread = 18'000;  // a descriptor table holds 20,000 here
   uint32_t opening = 128;        // connections in the making at once, per thread

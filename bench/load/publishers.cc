@@ -122,6 +122,13 @@ void Publishers::submit(uint32_t publisher, const Job& job) {
   if (!connections_[publisher].busy) send_job(publisher);
 }
 
+void Publishers::drop_waiting() {
+  for (Connection& connection : connections_) {
+    outstanding_ -= connection.line.size();
+    connection.line.clear();
+  }
+}
+
 uint32_t Publishers::find_free() const {
   uint32_t at = 0;
   while (at < size() && connections_[at].busy) ++at;
@@ -162,19 +169,20 @@ void Publishers::take_answer(uint32_t publisher) {
   const size_t head_end = received.find("\r\n\r\n");
   if (head_end == std::string_view::npos) return;
   const std::string_view head = received.substr(0, head_end);
-  if (!head.starts_with("HTTP/1.1 200")) fail("the API answered: {}", received);
+  bool is_refused = !head.starts_with("HTTP/1.1 200");
+  if (is_refused && !refused_) fail("the API answered: {}", received);
   const size_t size = head_end + 4 + content_length(head);
   if (received.size() < size) return;
   const std::string_view body = received.substr(head_end + 4);
-  if (received.size() > size || body.find("\"error\"") != std::string_view::npos) {
-    fail("the API answered: {}", body);
-  }
+  is_refused |= body.find("\"error\"") != std::string_view::npos;
+  if (received.size() > size || (is_refused && !refused_)) fail("the API answered: {}", body);
   connection.received.clear();
   connection.busy = false;
   --outstanding_;
   const Job job = connection.job;
   if (!connection.line.empty()) send_job(publisher);
-  if (answered_) answered_(publisher, job);
+  const OnAnswer& handler = is_refused ? refused_ : answered_;
+  if (handler) handler(publisher, job);
 }
 
 }  // namespace gyre::bench

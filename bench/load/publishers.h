@@ -30,6 +30,9 @@ class Publishers : public EventHandler {
   ~Publishers() override;
 
   void on_answer(OnAnswer handler) { answered_ = std::move(handler); }
+  /// Called for an answer that is an error, or has one in it. Without it such an answer is a fault
+  /// of the run.
+  void on_refusal(OnAnswer handler) { refused_ = std::move(handler); }
   /// The stamp of the publication names this number; the publisher's own unless set.
   void stamp_as(uint32_t number) { stamp_as_ = number; }
 
@@ -37,6 +40,8 @@ class Publishers : public EventHandler {
   /// A publisher with nothing to do, or size().
   uint32_t find_free() const;
   uint32_t size() const { return static_cast<uint32_t>(connections_.size()); }
+  /// Forgets what has not been sent yet.
+  void drop_waiting();
   /// Jobs submitted and not answered.
   uint64_t outstanding() const { return outstanding_; }
 
@@ -66,6 +71,7 @@ class Publishers : public EventHandler {
   uint32_t stamp_as_ = UINT32_MAX;
   uint64_t outstanding_ = 0;
   OnAnswer answered_;
+  OnAnswer refused_;
 };
 
 /// The name of channel `index` in a run; fixed width if there are many.
