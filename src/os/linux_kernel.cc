@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <utility>
 
 #include "base/log.h"
 
@@ -36,6 +38,10 @@ constexpr int kUnsentLow = 4 * 1024;
 // to 64 KB without asking. A send of this size or more ends its buffer (MSG_EOR), so that the next
 // one must ask; smaller ones fill a buffer's 17 fragments first.
 constexpr size_t kBufferEnds = 4 * 1024;
+
+// Tokens of what a shard watches for itself; no slot of a connection comes this far.
+constexpr Token kWakeToken = UINT64_MAX;
+constexpr Token kTimerToken = UINT64_MAX - 1;
 
 Error last_error(Errc code, std::string_view what) {
   return Error{code, fmt::format("{}: {}", what, std::strerror(errno))};
@@ -94,6 +100,7 @@ Result<std::unique_ptr<LinuxKernel>> LinuxKernel::create() {
 LinuxKernel::~LinuxKernel() {
   ::close(wake_);
   if (epoll_ >= 0) ::close(epoll_);
+  if (timer_ >= 0) ::close(timer_);
   if (reserve_ >= 0) ::close(reserve_);
 }
 
@@ -101,9 +108,14 @@ Result<void> LinuxKernel::open() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) return std::unexpected(last_error(Errc::unavailable, "epoll_create1"));
   reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-  epoll_event event{.events = EPOLLIN, .data = {.u64 = UINT64_MAX}};
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event) != 0) {
-    return std::unexpected(last_error(Errc::unavailable, "epoll_ctl"));
+  timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (timer_ < 0) return std::unexpected(last_error(Errc::unavailable, "timerfd_create"));
+  for (const auto& [descriptor, token] : {std::pair(wake_, kWakeToken), {timer_, kTimerToken}}) {
+    // Edge-triggered, so that neither has to be read: every write and every expiry is an event.
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.u64 = token}};
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) {
+      return std::unexpected(last_error(Errc::unavailable, "epoll_ctl"));
+    }
   }
   return {};
 }
@@ -115,7 +127,20 @@ Nanos LinuxKernel::wall() {
   return read_clock(CLOCK_REALTIME);
 }
 
+// Ids are short: one call to the system serves some of them.
 void LinuxKernel::random(void* bytes, size_t count) {
+  if (count > entropy_.size()) return fill_randomly(bytes, count);
+  if (count > entropy_left_) {
+    fill_randomly(entropy_.data(), entropy_.size());
+    entropy_left_ = entropy_.size();
+  }
+  char* const taken = entropy_.data() + (entropy_.size() - entropy_left_);
+  std::memcpy(bytes, taken, count);
+  std::memset(taken, 0, count);  // given out once, and kept nowhere
+  entropy_left_ -= count;
+}
+
+void LinuxKernel::fill_randomly(void* bytes, size_t count) {
   auto* out = static_cast<char*>(bytes);
   while (count > 0) {
     const ssize_t got = getrandom(out, count, 0);
@@ -259,17 +284,17 @@ void LinuxKernel::reset(Descriptor socket) {
   close(socket);
 }
 
+// The system's timer is set when the next deadline comes earlier than it, and not in every wait: a
+// timeout of epoll_wait starts and cancels one each time.
 void LinuxKernel::wait(Nanos deadline) {
   if (next_ < ready_) return;
-  int timeout = -1;
-  if (deadline <= 0) {
-    timeout = 0;
-  } else if (deadline != kForever) {
-    const Nanos left = std::max<Nanos>(deadline - monotonic(), 0);
-    timeout =
-        static_cast<int>(std::min<Nanos>((left + kMillisecond - 1) / kMillisecond, 1'000'000'000));
+  if (deadline > 0 && deadline < timer_due_) {
+    timer_due_ = deadline;
+    itimerspec setting{};
+    setting.it_value = {.tv_sec = deadline / kSecond, .tv_nsec = deadline % kSecond};
+    timerfd_settime(timer_, TFD_TIMER_ABSTIME, &setting, nullptr);
   }
-  ready_ = std::max(epoll_wait(epoll_, events_.data(), kEvents, timeout), 0);
+  ready_ = std::max(epoll_wait(epoll_, events_.data(), kEvents, deadline <= 0 ? 0 : -1), 0);
   next_ = 0;
 }
 
@@ -279,9 +304,9 @@ void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {
     if (done > 0 && done % kEventsPerLook == 0 && monotonic() - began > kDispatchMost) return;
     const epoll_event& event = events_[static_cast<size_t>(next_++)];
     const Token token = event.data.u64;  // a copy: the struct is packed, nothing may refer into it
-    if (token == UINT64_MAX) {
-      uint64_t count;
-      static_cast<void>(!::read(wake_, &count, sizeof(count)));
+    if (token == kWakeToken) continue;
+    if (token == kTimerToken) {
+      timer_due_ = kForever;  // a later deadline sets it again
       continue;
     }
     const auto listener =
@@ -331,14 +356,18 @@ void LinuxKernel::receive(EventSink& sink, const epoll_event& event, std::span<c
     if (socket == kNoDescriptor) return;
   }
   if (event.events & EPOLLIN) {
+    if (interest(socket) & kFinished) {
+      // Level-triggered: without this the end would be reported in every turn until the socket is
+      // closed. Most are closed before there is a second report, and need no system call for it.
+      set_interest(socket, token, interest(socket) & ~kReading);
+      return;
+    }
     const size_t most = std::min(buffer.size() - kReceivePadding, kReceivedPerTurn);
     const ssize_t got = recv(socket, buffer.data(), most, 0);
     if (got > 0) {
       sink.on_bytes(token, buffer.first(static_cast<size_t>(got)));
     } else if (got == 0) {
-      // Level-triggered: without this the end would be reported in every turn until the socket is
-      // closed.
-      set_interest(socket, token, (interest(socket) & ~kReading) | kFinished);
+      interest(socket) |= kFinished;
       sink.on_end(token, false);
     } else if (errno != EAGAIN && errno != EINTR) {
       sink.on_end(token, true);

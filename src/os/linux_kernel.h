@@ -44,6 +44,7 @@ class LinuxKernel final : public Kernel {
   uint8_t& interest(Descriptor socket);
   void accept_some(EventSink& sink, Descriptor listener, Token token);
   void refuse_one(Descriptor listener);
+  static void fill_randomly(void* bytes, size_t count);
   void receive(EventSink& sink, const epoll_event& event, std::span<char> buffer);
 
   static constexpr int kEvents = 1024;
@@ -64,10 +65,15 @@ class LinuxKernel final : public Kernel {
   // and closed then, instead of waiting in the backlog without an answer.
   Descriptor reserve_ = kNoDescriptor;
   Nanos next_refusal_warning_ = 0;
+  Descriptor timer_ = kNoDescriptor;
+  // When timer_ expires. Touched by the shard's own thread only, as `wait` and `dispatch` are.
+  Nanos timer_due_ = kForever;
   int ready_ = 0;
   int next_ = 0;  // of those that are ready
   std::array<epoll_event, kEvents> events_;
   std::vector<uint8_t> interest_;  // by descriptor
+  std::array<char, 256> entropy_{};
+  size_t entropy_left_ = 0;  // at the end of entropy_
   std::vector<std::pair<Token, Descriptor>> listeners_;
 };
 

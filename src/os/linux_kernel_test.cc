@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,6 +103,67 @@ TEST_F(LinuxKernelTest, LittleWorkIsDoneAtOnce) {
   kernel_->wait(kernel_->monotonic());
   kernel_->dispatch(sink_, buffer_);
   EXPECT_EQ(sink_.seen.size(), 40u);
+}
+
+struct NoEvents final : EventSink {
+  Descriptor descriptor(Token) const override { return kNoDescriptor; }
+  void on_connection(Token, Descriptor) override {}
+  void on_bytes(Token, std::span<char>) override {}
+  void on_end(Token, bool) override {}
+  void on_room(Token) override {}
+};
+
+class LinuxKernelWaitTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(kernel_->open()); }
+  void wait(Nanos deadline) {
+    kernel_->wait(deadline);
+    kernel_->dispatch(events_, buffer_);
+  }
+  void wait_until(Nanos when) {
+    while (kernel_->monotonic() < when) wait(when);
+  }
+
+  std::unique_ptr<LinuxKernel> kernel_ = std::move(*LinuxKernel::create());
+  NoEvents events_;
+  std::string buffer_ = std::string(1024, '\0');
+};
+
+// Nobody reads what wakes it, so each wake-up must be an event of its own. Hangs if one is lost.
+TEST_F(LinuxKernelWaitTest, EveryWakeUpEndsAWait) {
+  for (int i = 0; i < 3; ++i) {
+    kernel_->wake();
+    wait(kForever);
+  }
+  kernel_->wake();
+  kernel_->wake();
+  wait(kForever);
+}
+
+// Hangs if the timer is not set for a deadline.
+TEST_F(LinuxKernelWaitTest, DeadlinesEndWaitsInWhateverOrderTheyCome) {
+  const Nanos start = kernel_->monotonic();
+  kernel_->wake();
+  wait(start + 30 * kMillisecond);  // ends early
+  wait_until(start + 10 * kMillisecond);
+  wait_until(start + 40 * kMillisecond);
+  wait_until(start + 50 * kMillisecond);
+  wait(start);  // has passed
+}
+
+TEST_F(LinuxKernelWaitTest, RandomBytesAreGivenOutOnce) {
+  using Id = std::array<char, 16>;
+  constexpr size_t kIds = 1000;
+  std::set<Id> ids;
+  for (size_t i = 0; i < kIds; ++i) {
+    Id id{};
+    kernel_->random(id.data(), id.size());
+    ids.insert(id);
+  }
+  EXPECT_EQ(ids.size(), kIds);
+  std::array<char, 1000> much{};
+  kernel_->random(much.data(), much.size());
+  EXPECT_NE(std::string(much.data() + much.size() - 16, 16), std::string(16, '\0'));
 }
 
 }  // namespace
