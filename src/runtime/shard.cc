@@ -54,6 +54,8 @@ void Shard::turn(os::Nanos deadline) {
   kernel_.wait(until);
 
   take_baton();
+  // From here on whoever posts must wake again; what was posted before is found below.
+  is_woken_.store(false, std::memory_order_seq_cst);
   {
     TurnScope scope(*this);
     refresh_clock();
@@ -87,7 +89,13 @@ void Shard::send(Shard& to, Message& message) {
 
 void Shard::post(Message& message) {
   mailbox_.post(message);
-  if (baton_.load(std::memory_order_seq_cst) == Baton::free) kernel_.wake();
+  wake_sleeper();
+}
+
+// A system call for each wake-up, however many post to a sleeper before it runs.
+void Shard::wake_sleeper() {
+  if (baton_.load(std::memory_order_seq_cst) != Baton::free) return;
+  if (!is_woken_.exchange(true, std::memory_order_seq_cst)) kernel_.wake();
 }
 
 void Shard::post_outboxes(std::vector<Shard*>& addressees) {
@@ -108,10 +116,7 @@ void Shard::nudge_all(std::vector<Shard*>& addressees) {
 
 void Shard::nudge(std::vector<Shard*>& addressees) {
   const bool lend = set_.lend_choice ? set_.lend_choice() : set_.lends;
-  if (!lend) {
-    if (baton_.load(std::memory_order_seq_cst) == Baton::free) kernel_.wake();
-    return;
-  }
+  if (!lend) return wake_sleeper();
   // A held baton means a turn is running, whose holder looks into the mailbox after putting it
   // down.
   while (mailbox_.has_arrivals() && try_take_baton()) {
@@ -120,10 +125,7 @@ void Shard::nudge(std::vector<Shard*>& addressees) {
     // wake.
     const bool wake = has_work() || !graveyard_.empty() || timers_.next_due() < asleep_until_;
     put_baton();
-    if (wake) {
-      kernel_.wake();
-      return;
-    }
+    if (wake) return wake_sleeper();
   }
 }
 

@@ -129,6 +129,7 @@ class Shard {
   void post_outboxes(std::vector<Shard*>& addressees);
   // After messages were posted to this shard: runs its turn when it sleeps, or wakes it.
   void nudge(std::vector<Shard*>& addressees);
+  void wake_sleeper();
   void lent_turn(std::vector<Shard*>& addressees);
   static void nudge_all(std::vector<Shard*>& addressees);
 
@@ -156,6 +157,8 @@ class Shard {
 
   alignas(64) Mailbox mailbox_;
   std::atomic<Baton> baton_{Baton::free};
+  // The sleeping thread is on its way: it has been woken and has not begun its turn.
+  std::atomic<bool> is_woken_{false};
   std::atomic<bool> stopping_{false};
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "os/linux_kernel.h"
+#include "os/manual_kernel.h"
 #include "runtime/call.h"
 #include "runtime/test_support.h"
 
@@ -130,6 +131,35 @@ Task<void> ask(Shard* to, int calls, long* sum, std::atomic<int>* done) {
 
 Task<void> give_way(int times, int* given) {
   for (; *given < times; ++*given) co_await Yield();
+}
+
+struct WakeCounter final : os::ManualKernel {
+  void wake() override { ++wakes; }
+  int wakes = 0;
+};
+
+TEST(Shard, ASleeperIsWokenOnceHoweverManyPost) {
+  WakeCounter kernel;
+  ShardSet set;
+  NoEvents events;
+  NoOutput output;
+  Shard shard(ShardId{0}, kernel, set);
+  shard.attach(events, output);
+  set.shards.push_back(&shard);
+  int arrived = 0;
+  const auto post = [&] {
+    const auto work = [&arrived] { ++arrived; };
+    shard.post(*new Errand<decltype(work)>(work));
+  };
+  post();
+  post();
+  EXPECT_EQ(kernel.wakes, 1);
+  shard.turn(0);
+  EXPECT_EQ(arrived, 2);
+  post();
+  EXPECT_EQ(kernel.wakes, 2);
+  shard.turn(0);
+  EXPECT_EQ(arrived, 3);
 }
 
 // Else a long walk would keep input and output waiting however often it gave way.
