@@ -2,6 +2,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "runtime/shard.h"
@@ -42,16 +43,18 @@ inline runtime::Task<void> run_piece(runtime::Shard* shard, Crew* crew, runtime:
 // How many pieces of work begin before others get a turn.
 inline constexpr size_t kPiecesPerTurn = 64;
 
-// Starts work(0) … work(count - 1) in this order, each of them a Task<void>, with at most `width`
-// under way at once, and ends when all have ended.
+// Starts work(0) … work(count - 1) in this order with at most `width` under way at once, and ends
+// when all have ended. `work` answers with what remains to be done, an optional Task<void>.
 template <class Work>
 runtime::Task<void> concurrently(runtime::Shard* shard, size_t count, size_t width, Work work) {
   detail::Crew crew;
   for (size_t i = 0; i < count; ++i) {
     if (i > 0 && i % kPiecesPerTurn == 0) co_await runtime::Yield();
     co_await detail::UntilBelow{crew, width};
+    std::optional<runtime::Task<void>> rest = work(i);
+    if (!rest) continue;
     ++crew.active;
-    shard->tasks().spawn(detail::run_piece(shard, &crew, work(i)));
+    shard->tasks().spawn(detail::run_piece(shard, &crew, std::move(*rest)));
   }
   co_await detail::UntilBelow{crew, 1};
 }

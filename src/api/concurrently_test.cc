@@ -32,7 +32,7 @@ class ConcurrentlyTest : public testing::Test {
   }
   static runtime::Task<void> run(ConcurrentlyTest* test, size_t count, size_t width, bool waits) {
     co_await concurrently(&test->shard_, count, width,
-                          [=](size_t i) { return piece(test, i, waits); });
+                          [=](size_t i) { return std::optional(piece(test, i, waits)); });
     test->is_done_ = true;
   }
   void start(size_t count, size_t width, bool waits = true) {

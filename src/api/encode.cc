@@ -238,12 +238,21 @@ void append_error(std::string& out, const protocol::ErrorCode& error) {
   object.end();
 }
 
-runtime::Task<bool> append_answer(std::string* out, const Answer<AnyResult>* answer) {
-  if (!*answer) {
-    *out += R"("error":)";
-    append_error(*out, answer->error());
-    co_return true;
+bool append_short_answer(std::string& out, const Answer<AnyResult>& answer) {
+  if (!answer) {
+    out += R"("error":)";
+    append_error(out, answer.error());
+    return true;
   }
+  const auto* published = std::get_if<PublishResult>(&*answer);
+  if (!published) return false;
+  out += R"("result":)";
+  append(out, *published);
+  return true;
+}
+
+runtime::Task<bool> append_answer(std::string* out, const Answer<AnyResult>* answer) {
+  if (append_short_answer(*out, *answer)) co_return true;
   *out += R"("result":)";
   co_return co_await write_any(out, &**answer);
 }
@@ -260,7 +269,11 @@ runtime::Task<bool> append_batch(std::string* out, const BatchResult* batch) {
     if (&reply != batch->replies.data()) *out += ',';
     if (reply.answer) {
       out->append("{\"").append(name_of(reply.method)).append("\":");
-      if (!co_await write_any(out, &*reply.answer)) co_return false;
+      if (const auto* published = std::get_if<PublishResult>(&*reply.answer)) {
+        append(*out, *published);
+      } else if (!co_await write_any(out, &*reply.answer)) {
+        co_return false;
+      }
     } else {
       *out += R"({"error":)";
       append_error(*out, reply.answer.error());

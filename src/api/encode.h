@@ -22,6 +22,9 @@ void append_error(std::string& out, const protocol::ErrorCode& error);
 // too large, or has a payload that is no JSON and can only be read over GRPC.
 runtime::Task<bool> append_answer(std::string* out, const Answer<AnyResult>* answer);
 
+// The same for what is short in any case: an error, or a publication's position. False: it is not.
+bool append_short_answer(std::string& out, const Answer<AnyResult>& answer);
+
 // {"replies":[...]}, as append_answer.
 runtime::Task<bool> append_batch(std::string* out, const BatchResult* batch);
 

@@ -49,9 +49,8 @@ void HttpApi::add_routes(http::Router<http::Route>& router) {
       [this](http::Exchange exchange) { shard_.tasks().spawn(serve_batch(std::move(exchange))); });
   for (size_t i = 0; i < kCommandMethods; ++i) {
     const auto method = static_cast<Method>(i);
-    add(prefix + "/" + std::string(name_of(method)), [this, method](http::Exchange exchange) {
-      shard_.tasks().spawn(serve_command(method, std::move(exchange)));
-    });
+    add(prefix + "/" + std::string(name_of(method)),
+        [this, method](http::Exchange exchange) { serve_command(method, std::move(exchange)); });
   }
 }
 
@@ -97,23 +96,42 @@ http::Response HttpApi::unencodable(Method method) {
   return http::Response::error(500);
 }
 
-runtime::Task<void> HttpApi::serve_command(Method method, http::Exchange exchange) {
+// A command that takes no wait is answered in the event that brings it, without a coroutine.
+void HttpApi::serve_command(Method method, http::Exchange exchange) {
   Decoded<AnyRequest> request = decode_request(method, exchange.request().body);
-  if (!request) {
-    exchange.answer(undecodable(method, request.error()));
-    co_return;
+  if (!request) return exchange.answer(undecodable(method, request.error()));
+  Service::Execution execution = service_.begin(*request, {.observer = observer_});
+  if (execution.answer) {
+    if (const auto response = short_response(exchange.request(), *execution.answer)) {
+      return exchange.answer(*response);
+    }
   }
-  const Answer<AnyResult> answer =
-      co_await service_.execute(std::move(*request), {.observer = observer_});
-  if (!exchange.is_open()) co_return;
+  shard_.tasks().spawn(finish_command(method, std::move(exchange), std::move(execution)));
+}
+
+std::optional<http::Response> HttpApi::short_response(const http::Request& request,
+                                                      const Answer<AnyResult>& answer) const {
   std::string text;
-  if (!answer && tells_errors_by_status(exchange.request())) {
+  if (!answer && tells_errors_by_status(request)) {
     append_error(text, answer.error());
-    exchange.answer(
-        http::Response(http_status_of(answer.error()), "application/json", std::move(text)));
-    co_return;
+    return http::Response(http_status_of(answer.error()), "application/json", std::move(text));
   }
   text = "{";
+  if (!append_short_answer(text, answer)) return std::nullopt;
+  text += '}';
+  return http::Response::json(std::move(text));
+}
+
+runtime::Task<void> HttpApi::finish_command(Method method, http::Exchange exchange,
+                                            Service::Execution execution) {
+  const Answer<AnyResult> answer =
+      execution.answer ? std::move(*execution.answer) : co_await std::move(*execution.rest);
+  if (!exchange.is_open()) co_return;
+  if (const auto response = short_response(exchange.request(), answer)) {
+    exchange.answer(*response);
+    co_return;
+  }
+  std::string text = "{";
   if (!co_await append_answer(&text, &answer)) {
     exchange.answer(unencodable(method));
     co_return;

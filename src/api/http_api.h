@@ -42,7 +42,12 @@ class HttpApi {
   bool is_key(const std::optional<std::string_view>& text) const;
   bool tells_errors_by_status(const http::Request& request) const;
 
-  runtime::Task<void> serve_command(Method method, http::Exchange exchange);
+  void serve_command(Method method, http::Exchange exchange);
+  runtime::Task<void> finish_command(Method method, http::Exchange exchange,
+                                     Service::Execution execution);
+  // The whole response, unless the answer is long.
+  std::optional<http::Response> short_response(const http::Request& request,
+                                               const Answer<AnyResult>& answer) const;
   runtime::Task<void> serve_batch(http::Exchange exchange);
   runtime::Task<void> serve_single_endpoint(http::Exchange exchange);
   runtime::Task<std::optional<http::Response>> run_single_commands(const http::Exchange* exchange,

@@ -46,21 +46,6 @@ void report_error(Observer& observer, Method method, protocol::ErrorCode error) 
   observer.on_error(method, {digits, static_cast<size_t>(end - digits)});
 }
 
-void report(const Watch& watch, Method method, os::Nanos duration,
-            const Answer<AnyResult>& answer) {
-  watch.observer->on_command(method, duration);
-  if (!answer) {
-    if (watch.counts_errors) report_error(*watch.observer, method, answer.error());
-    return;
-  }
-  const auto* broadcast = std::get_if<BroadcastResult>(&*answer);
-  if (!broadcast) return;
-  for (const Answer<PublishResult>& response : broadcast->responses) {
-    if (response) continue;
-    report_error(*watch.observer, Method::broadcast_publish, response.error());
-  }
-}
-
 template <class T>
 runtime::Task<Answer<AnyResult>> widen(runtime::Task<Answer<T>> command) {
   GYRE_CO_TRY(T result, co_await std::move(command));
@@ -137,6 +122,27 @@ Answer<const channel::ChannelOptions*> Service::options_of(std::string_view chan
   return &found->options();
 }
 
+void Service::report(const Watch& watch, Method method, os::Nanos began,
+                     const Answer<AnyResult>& answer) const {
+  if (!watch.observer) return;
+  watch.observer->on_command(method, shard_.kernel().monotonic() - began);
+  if (!answer) {
+    if (watch.counts_errors) report_error(*watch.observer, method, answer.error());
+    return;
+  }
+  const auto* broadcast = std::get_if<BroadcastResult>(&*answer);
+  if (!broadcast) return;
+  for (const Answer<PublishResult>& response : broadcast->responses) {
+    if (response) continue;
+    report_error(*watch.observer, Method::broadcast_publish, response.error());
+  }
+}
+
+Service::Execution Service::begin_sharing(AnyRequest& request, Watch watch, size_t sharers) {
+  if (auto* publish = std::get_if<PublishRequest>(&request)) return begin_publish(*publish, watch);
+  return {.rest = execute_sharing(std::move(request), watch, sharers)};
+}
+
 runtime::Task<Answer<AnyResult>> Service::execute(AnyRequest request, Watch watch) {
   return execute_sharing(std::move(request), watch, 1);
 }
@@ -144,11 +150,11 @@ runtime::Task<Answer<AnyResult>> Service::execute(AnyRequest request, Watch watc
 runtime::Task<Answer<AnyResult>> Service::execute_sharing(AnyRequest request, Watch watch,
                                                           size_t sharers) {
   const Method method = method_of(request);
-  const os::Nanos began = watch.observer ? shard_.kernel().monotonic() : 0;
+  const os::Nanos began = began_at(watch);
   auto* broadcast = std::get_if<BroadcastRequest>(&request);
   Answer<AnyResult> answer = co_await (
       broadcast ? widen(broadcast_sharing(std::move(*broadcast), sharers)) : start(*this, request));
-  if (watch.observer) report(watch, method, shard_.kernel().monotonic() - began, answer);
+  report(watch, method, began, answer);
   co_return answer;
 }
 
@@ -161,23 +167,32 @@ runtime::Task<BatchResult> Service::batch(BatchRequest request, Watch watch) {
   BatchResult result;
   result.replies.resize(count);
   co_await concurrently(&shard_, count, width, [&](size_t i) {
-    return batch_command(&request.commands[i], watch, sharers, &entries, &result.replies[i]);
+    return begin_in_batch(request.commands[i], watch, sharers, &entries, result.replies[i]);
   });
   co_return result;
 }
 
-runtime::Task<void> Service::batch_command(Command* command, Watch watch, size_t sharers,
-                                           size_t* entries, Reply* reply) {
-  if (!*command) {
-    reply->answer = refuse(command->error());
-    const bool is_unknown = command->error().code == errors::kNotFound.code;
+std::optional<runtime::Task<void>> Service::begin_in_batch(Command& command, Watch watch,
+                                                           size_t sharers, size_t* entries,
+                                                           Reply& reply) {
+  if (!command) {
+    reply.answer = refuse(command.error());
+    const bool is_unknown = command.error().code == errors::kNotFound.code;
     if (is_unknown && watch.observer) {
-      report_error(*watch.observer, Method::unknown, command->error());
+      report_error(*watch.observer, Method::unknown, command.error());
     }
-    co_return;
+    return std::nullopt;
   }
-  reply->method = method_of(**command);
-  reply->answer = co_await execute_sharing(std::move(**command), watch, sharers);
+  reply.method = method_of(*command);
+  Execution execution = begin_sharing(*command, watch, sharers);
+  if (!execution.answer) return finish_in_batch(std::move(*execution.rest), entries, &reply);
+  reply.answer = std::move(*execution.answer);
+  return std::nullopt;
+}
+
+runtime::Task<void> Service::finish_in_batch(runtime::Task<Answer<AnyResult>> rest, size_t* entries,
+                                             Reply* reply) {
+  reply->answer = co_await std::move(rest);
   if (!reply->answer) co_return;
   const size_t more = entries_of(*reply->answer);
   if (more > kBatchEntriesMax - *entries) {

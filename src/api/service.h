@@ -56,7 +56,13 @@ class Service : runtime::ShardBound {
     namespaces_ = std::move(namespaces);
   }
 
+  // A command that has begun: its answer where that took no wait, else the task that ends with it.
+  struct Execution {
+    std::optional<Answer<AnyResult>> answer = {};
+    std::optional<runtime::Task<Answer<AnyResult>>> rest = {};
+  };
   // Any command, with metrics.
+  Execution begin(AnyRequest& request, Watch watch) { return begin_sharing(request, watch, 1); }
   runtime::Task<Answer<AnyResult>> execute(AnyRequest request, Watch watch);
   runtime::Task<BatchResult> batch(BatchRequest request, Watch watch);
 
@@ -87,19 +93,40 @@ class Service : runtime::ShardBound {
 
   // `sharers`: how many commands of one request are under way at once and share what a broadcast
   // may take.
+  Execution begin_sharing(AnyRequest& request, Watch watch, size_t sharers);
   runtime::Task<Answer<AnyResult>> execute_sharing(AnyRequest request, Watch watch, size_t sharers);
-  runtime::Task<void> batch_command(Command* command, Watch watch, size_t sharers, size_t* entries,
-                                    Reply* reply);
+  // A piece of a batch; none when it is done.
+  std::optional<runtime::Task<void>> begin_in_batch(Command& command, Watch watch, size_t sharers,
+                                                    size_t* entries, Reply& reply);
+  static runtime::Task<void> finish_in_batch(runtime::Task<Answer<AnyResult>> rest, size_t* entries,
+                                             Reply* reply);
 
   // publishing.cc
   template <class Request>
   static Answer<Content> take_content(Request& request);
-  static engine::PublishRequest to_engine(std::string channel, Content content,
+  static engine::PublishRequest to_engine(std::string channel, Content&& content,
                                           const channel::ChannelOptions& options);
+  // The same of a broadcast, for one of its channels.
+  engine::PublishRequest to_engine_sharing(std::string channel, Content& content, bool is_last,
+                                           const channel::ChannelOptions& options) const;
+  static Ref<protocol::Publication> to_publication(Content&& content, bool wants_delta);
+  // All checks of a publish command, after which it goes to the channel's home.
+  Answer<engine::PublishRequest> prepare(PublishRequest& request) const;
+  Execution begin_publish(PublishRequest& request, Watch watch);
+  runtime::Task<Answer<AnyResult>> finish_publish(engine::PublishRequest request, Watch watch,
+                                                  os::Nanos began);
   runtime::Task<Answer<BroadcastResult>> broadcast_sharing(BroadcastRequest request,
                                                            size_t sharers);
-  runtime::Task<void> broadcast_to(std::string* channel, Content* content, bool is_last,
-                                   Answer<PublishResult>* response);
+  std::optional<runtime::Task<void>> broadcast_to(std::string& channel, Content& content,
+                                                  bool is_last, Answer<PublishResult>& response);
+  runtime::Task<void> finish_broadcast_to(engine::PublishRequest request,
+                                          Answer<PublishResult>* response);
+  // Tells the observer of a command that has ended.
+  void report(const Watch& watch, Method method, os::Nanos began,
+              const Answer<AnyResult>& answer) const;
+  os::Nanos began_at(const Watch& watch) const {
+    return watch.observer ? shard_.kernel().monotonic() : 0;
+  }
   runtime::Task<Answer<PublishResult>> hand_over(engine::PublishRequest request);
 
   // What every command with a required channel checks first. Good until the next wait.

@@ -176,6 +176,25 @@ TEST_F(ServiceTest, ABroadcastAnswersForEachChannelInOrder) {
   }
 }
 
+TEST_F(ServiceTest, ABroadcastIsKeptApartInEachHistory) {
+  BroadcastRequest request;
+  request.channels = {"plain:1", "a", "plain:2", "b", "a"};
+  request.data = {.bytes = "1", .is_json = true};
+  request.tags = {{"t", "v"}};
+  ASSERT_TRUE(run([&](Service& service) { return service.broadcast(std::move(request)); }));
+  const auto in_a = history("a")->page.publications;
+  const auto in_b = history("b")->page.publications;
+  ASSERT_EQ(in_a.size(), 2u);
+  ASSERT_EQ(in_b.size(), 1u);
+  EXPECT_EQ(in_a[0]->offset, 1u);
+  EXPECT_EQ(in_a[1]->offset, 2u);
+  EXPECT_EQ(in_b[0]->offset, 1u);
+  for (const auto& publication : {in_a[0], in_a[1], in_b[0]}) {
+    EXPECT_EQ(publication->data, "1");
+    EXPECT_EQ(publication->tags().size(), 1u);
+  }
+}
+
 TEST_F(ServiceTest, ABroadcastNeedsChannelsAndGoodBase64) {
   EXPECT_EQ(code(run([](Service& service) { return service.broadcast({}); })), 107u);
   BroadcastRequest request;

@@ -172,7 +172,7 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
       return unsubscribe(command.id,
                          std::get<protocol::UnsubscribeRequest>(command.request).channel);
     case Kind::publish:
-      return start(command, bytes, &Session::publish);
+      return publish(command.id, std::get<protocol::PublishRequest>(command.request));
     case Kind::presence:
       return start(command, bytes, &Session::presence);
     case Kind::presence_stats:

@@ -176,7 +176,11 @@ class Session final : public LocalCounted, runtime::Timer {
   void push_subscribed(const SubscribePlan& plan, const hub::Joined& joined);
   void unsubscribe(uint32_t id, std::string_view channel);
 
-  runtime::Task<Answer<void>> publish(const CommandBox& box);
+  void publish(uint32_t id, const protocol::PublishRequest& request);
+  Answer<engine::PublishRequest> prepare_publish(const protocol::PublishRequest& request) const;
+  static runtime::Task<void> publish_elsewhere(Ref<Session> self, uint32_t id,
+                                               engine::PublishRequest request);
+  void finish_publish(uint32_t id, os::Nanos began, const Answer<void>& answer);
   runtime::Task<Answer<void>> history(const CommandBox& box);
   runtime::Task<Answer<void>> presence(const CommandBox& box);
   runtime::Task<Answer<void>> presence_stats(const CommandBox& box);

@@ -26,7 +26,9 @@ struct HistoryOptions {
 // What is to be published. Owns everything, since the broker may take its time.
 struct PublishRequest {
   std::string channel;
-  Ref<protocol::Publication> publication;  // the broker fills in offset, epoch, time
+  // The broker fills in offset and epoch if there is a history, and the time if there is none yet.
+  // One that has a time and goes to a channel without history is not changed: it may be shared.
+  Ref<protocol::Publication> publication;
   HistoryOptions history;
   // A second publish with the same key in the channel returns the first one's result; empty: none.
   std::string idempotency_key;
@@ -76,6 +78,13 @@ class Broker {
   virtual runtime::Task<Result<void>> subscribe(std::string channel) = 0;
   virtual runtime::Task<Result<void>> unsubscribe(std::string channel) = 0;
   virtual runtime::Task<Result<PublishResult>> publish(PublishRequest request) = 0;
+  // The same where it takes no wait; else nothing has happened, the request is as it was, and
+  // `publish` is to be asked. Saves a publication that is through at once a coroutine in each
+  // layer.
+  virtual std::optional<Result<PublishResult>> publish_at_once(PublishRequest& request) {
+    static_cast<void>(request);
+    return std::nullopt;
+  }
   // Tells the channel's subscribers on all nodes; kept nowhere.
   virtual runtime::Task<Result<void>> announce(std::string channel,
                                                protocol::AnnouncementRef announcement) = 0;

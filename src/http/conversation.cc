@@ -136,7 +136,7 @@ Envelope Conversation::envelope(const Request& request, bool keeps) const {
 
 void Conversation::send(const Response& response, const Request& request, bool keeps) {
   keeps = keeps && !is_draining_;
-  output_ += response.encode(envelope(request, keeps));
+  response.append_to(output_, envelope(request, keeps));
   if (!keeps) is_over_ = true;
 }
 

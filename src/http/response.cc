@@ -2,12 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
 
 #include "http/request.h"
 
 namespace gyre::http {
 namespace {
+
+void append_decimal(std::string& out, uint64_t number) {
+  char digits[20];
+  const auto [end, failure] = std::to_chars(std::begin(digits), std::end(digits), number);
+  out.append(digits, static_cast<size_t>(end - digits));
+}
 
 bool may_have_body(int status) {
   return status >= 200 && status != 204 && status != 304;
@@ -156,8 +163,9 @@ bool Response::has(std::string_view name) const {
 }
 
 void Response::append_head(std::string& out, const Envelope& envelope) const {
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\n", status, status_text(status));
-  out.append(fields_);
+  out.append("HTTP/1.1 ");
+  append_decimal(out, static_cast<uint64_t>(status));
+  out.append(" ").append(status_text(status)).append("\r\n").append(fields_);
   if (!envelope.date.empty()) out.append("Date: ").append(envelope.date).append("\r\n");
   if (!envelope.keep_alive) {
     out.append("Connection: close\r\n");
@@ -168,14 +176,20 @@ void Response::append_head(std::string& out, const Envelope& envelope) const {
 
 std::string Response::encode(const Envelope& envelope) const {
   std::string out;
-  out.reserve(fields_.size() + body.size() + 160);
+  append_to(out, envelope);
+  return out;
+}
+
+void Response::append_to(std::string& out, const Envelope& envelope) const {
+  out.reserve(out.size() + fields_.size() + body.size() + 160);
   append_head(out, envelope);
   if (may_have_body(status)) {
-    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", body.size());
+    out.append("Content-Length: ");
+    append_decimal(out, body.size());
+    out.append("\r\n");
   }
   out.append("\r\n");
   if (may_have_body(status) && !envelope.is_head_request) out.append(body);
-  return out;
 }
 
 std::string Response::encode_head(const Envelope& envelope) const {

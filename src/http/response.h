@@ -46,6 +46,8 @@ class Response {
   // Status line, fields, blank line and body in one piece. Content-Length is added unless the
   // status forbids a body.
   std::string encode(const Envelope& envelope = {}) const;
+  // The same behind what `out` has.
+  void append_to(std::string& out, const Envelope& envelope) const;
   // Status line and fields only, for a body that is streamed: no Content-Length; `add` what frames
   // it.
   std::string encode_head(const Envelope& envelope = {}) const;

@@ -119,14 +119,30 @@ runtime::Task<Result<engine::PublishResult>> Directory::publish(engine::PublishR
                                                 [&broker, request = std::move(request)]() mutable {
                                                   return broker.publish(std::move(request));
                                                 });
-  if (metrics_ && published && published->suppressed != engine::Suppressed::no) {
-    const bool is_repeated = published->suppressed == engine::Suppressed::by_idempotency;
-    metrics_
-        ->suppressed_publishes[is_repeated ? metrics::Suppression::idempotency
-                                           : metrics::Suppression::version]
-        .add();
-  }
+  count_suppressed(published);
   co_return published;
+}
+
+std::optional<Result<engine::PublishResult>> Directory::publish_at_once(
+    engine::PublishRequest& request) {
+  check_shard();
+  const runtime::ShardId home = home_of(request.channel);
+  if (home != shard_.id()) return std::nullopt;
+  auto published = homes_[home.value].homes->broker().publish_at_once(request);
+  if (published) {
+    if (metrics_) metrics_->messages_sent[metrics::BrokerMessage::publication].add();
+    count_suppressed(*published);
+  }
+  return published;
+}
+
+void Directory::count_suppressed(const Result<engine::PublishResult>& published) {
+  if (!metrics_ || !published || published->suppressed == engine::Suppressed::no) return;
+  const bool is_repeated = published->suppressed == engine::Suppressed::by_idempotency;
+  metrics_
+      ->suppressed_publishes[is_repeated ? metrics::Suppression::idempotency
+                                         : metrics::Suppression::version]
+      .add();
 }
 
 runtime::Task<Result<engine::HistoryPage>> Directory::history(std::string channel,

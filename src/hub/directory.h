@@ -47,6 +47,9 @@ class Directory : runtime::ShardBound {
   void announce(std::string channel, protocol::AnnouncementRef announcement);
 
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request);
+  // The same where it takes no wait: the channel's home is here, and its broker has all it needs.
+  // Else nothing has happened, and the request is as it was.
+  std::optional<Result<engine::PublishResult>> publish_at_once(engine::PublishRequest& request);
   runtime::Task<Result<engine::HistoryPage>> history(std::string channel,
                                                      engine::HistoryQuery query);
   runtime::Task<Result<void>> remove_history(std::string channel);
@@ -58,6 +61,7 @@ class Directory : runtime::ShardBound {
 
  private:
   runtime::ShardId home_of(std::string_view channel) const;
+  void count_suppressed(const Result<engine::PublishResult>& published);
   void count(metrics::Action action) {
     if (metrics_) metrics_->actions[action].add();
   }

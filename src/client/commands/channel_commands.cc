@@ -1,5 +1,6 @@
 // The commands `publish`, `history`, `presence` and `presence_stats` (spec subscriptions.md 4).
 #include "base/log.h"
+#include "client/counting.h"
 #include "client/session.h"
 
 namespace gyre::client {
@@ -20,33 +21,64 @@ engine::HistoryOptions history_of(const channel::ChannelOptions& options) {
           .meta_ttl = options.history_meta_ttl};
 }
 
+Answer<void> answer_of(const Result<engine::PublishResult>& published) {
+  if (!published) return refuse_failure("error publishing", published.error());
+  return {};
+}
+
 }  // namespace
 
-runtime::Task<Answer<void>> Session::publish(const CommandBox& box) {
-  const auto& request = box.request<protocol::PublishRequest>();
-  GYRE_CO_TRY(const channel::Resolved resolved, resolve(*services_.settings, request.channel));
+// A publication that is through at once, which most are, costs neither a coroutine nor a copy of
+// its command.
+void Session::publish(uint32_t id, const protocol::PublishRequest& request) {
+  const os::Nanos began = services_.shard.now();
+  Answer<engine::PublishRequest> prepared = prepare_publish(request);
+  if (!prepared) return finish_publish(id, began, std::unexpected(std::move(prepared).error()));
+  if (const auto published = services_.directory.publish_at_once(*prepared)) {
+    return finish_publish(id, began, answer_of(*published));
+  }
+  ++in_flight_;
+  services_.shard.tasks().spawn(publish_elsewhere(Ref<Session>(this), id, std::move(*prepared)));
+}
+
+runtime::Task<void> Session::publish_elsewhere(Ref<Session> self, uint32_t id,
+                                               engine::PublishRequest request) {
+  const os::Nanos began = self->services_.shard.now();
+  const auto published = co_await self->services_.directory.publish(std::move(request));
+  --self->in_flight_;
+  self->finish_publish(id, began, answer_of(published));
+  self->resume();
+}
+
+void Session::finish_publish(uint32_t id, os::Nanos began, const Answer<void>& answer) {
+  services_.metrics.commands[method_of(protocol::RequestKind::publish)].observe(
+      services_.shard.now() - began);
+  if (!is_open()) return;
+  if (!answer) return refuse(id, protocol::RequestKind::publish, answer.error());
+  reply(id, protocol::PublishResult());
+}
+
+Answer<engine::PublishRequest> Session::prepare_publish(
+    const protocol::PublishRequest& request) const {
+  GYRE_TRY(const channel::Resolved resolved, resolve(*services_.settings, request.channel));
   // Nobody may publish to maps where there are none.
-  if (request.type == protocol::kPublishMap) co_return client::refuse(errors::kPermissionDenied);
+  if (request.type == protocol::kPublishMap) return client::refuse(errors::kPermissionDenied);
   const channel::ChannelOptions& options = resolved.options();
   if (!channel::accepts_data(options.publication_data_format, request.data)) {
-    co_return client::refuse(errors::kBadRequest);
+    return client::refuse(errors::kBadRequest);
   }
   if (const auto refusal = channel::may_publish(resolved, requester(request.channel))) {
-    co_return client::refuse(*refusal);
+    return client::refuse(*refusal);
   }
-  if (services_.memory.refuses_publish()) co_return client::refuse(errors::kTooManyRequests);
+  if (services_.memory.refuses_publish()) return client::refuse(errors::kTooManyRequests);
   auto publication = make_ref<protocol::Publication>(std::string(request.data.bytes));
   if (encoding() == protocol::Encoding::json) publication->mark_data_as_json();
   publication->wants_delta = options.delta_publish;
   publication->info = std::make_unique<const protocol::ClientInfo>(info(find(request.channel)));
-  const auto published =
-      co_await services_.directory.publish({.channel = std::string(request.channel),
-                                            .publication = std::move(publication),
-                                            .history = history_of(options),
-                                            .idempotency_key = {}});
-  if (!published) co_return refuse_failure("error publishing", published.error());
-  reply(box.id(), protocol::PublishResult());
-  co_return Answer<void>();
+  return engine::PublishRequest{.channel = std::string(request.channel),
+                                .publication = std::move(publication),
+                                .history = history_of(options),
+                                .idempotency_key = {}};
 }
 
 runtime::Task<Answer<void>> Session::history(const CommandBox& box) {

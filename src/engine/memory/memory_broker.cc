@@ -10,23 +10,27 @@ runtime::Task<Result<void>> MemoryBroker::unsubscribe(std::string) {
 }
 
 runtime::Task<Result<PublishResult>> MemoryBroker::publish(PublishRequest request) {
+  co_return *publish_at_once(request);
+}
+
+std::optional<Result<PublishResult>> MemoryBroker::publish_at_once(PublishRequest& request) {
   const std::string& key = request.idempotency_key;
   if (!key.empty()) {
     if (const auto* first = results_.find(request.channel, key, now())) {
-      co_return PublishResult{*first, Suppressed::by_idempotency};
+      return PublishResult{*first, Suppressed::by_idempotency};
     }
   }
   if (request.publication->time_ms == 0) request.publication->time_ms = shard_.unix_milliseconds();
   PublishResult result;
   protocol::PublicationRef published = request.publication;
   if (request.history.is_on()) result = append(request, published);
-  if (result.suppressed != Suppressed::no) co_return result;
+  if (result.suppressed != Suppressed::no) return result;
   if (!key.empty()) {
     results_.put(request.channel, key, result.position, now());
     arm();
   }
   if (events_) events_->on_publication(request.channel, published, result.position.epoch);
-  co_return result;
+  return result;
 }
 
 PublishResult MemoryBroker::append(PublishRequest& request, protocol::PublicationRef& published) {

@@ -26,6 +26,7 @@ class MemoryBroker final : public Broker, runtime::Timer {
   runtime::Task<Result<void>> subscribe(std::string channel) override;
   runtime::Task<Result<void>> unsubscribe(std::string channel) override;
   runtime::Task<Result<PublishResult>> publish(PublishRequest request) override;
+  std::optional<Result<PublishResult>> publish_at_once(PublishRequest& request) override;
   runtime::Task<Result<void>> announce(std::string channel,
                                        protocol::AnnouncementRef announcement) override;
   runtime::Task<Result<HistoryPage>> history(std::string channel, HistoryQuery query) override;

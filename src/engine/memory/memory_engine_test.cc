@@ -347,6 +347,17 @@ TEST_F(MemoryEngineTest, APublicationKnowsWhenItWasPublished) {
   EXPECT_EQ(read(first(-1)).publications.at(0)->time_ms, shard_.unix_milliseconds());
 }
 
+// So channels on different shards can be given the same one.
+TEST_F(MemoryEngineTest, APublicationWithATimeAndWithoutHistoryStaysAsItIs) {
+  PublishRequest plain = request("1", 0, 0);
+  plain.publication->time_ms = 1;
+  const PublicationRef before = plain.publication;
+  EXPECT_EQ(get(broker_.publish(std::move(plain)))->position.offset, 0u);
+  EXPECT_EQ(before->time_ms, 1);
+  EXPECT_EQ(before->offset, 0u);
+  EXPECT_EQ(deliveries_.all.size(), 1u);
+}
+
 TEST_F(MemoryEngineTest, TellsTheTopsOfManyStreamsAndKeepsThemAlive) {
   const protocol::StreamPosition known = publish("1").position;
   pass(3000);
