@@ -22,6 +22,7 @@ class Row:
     short: bool = False  # part of the short series
     alone: bool = False  # only when named: takes the whole machine and minutes
     also: tuple = ()  # further figures of the best round, for the remark
+    goals: dict = dataclasses.field(default_factory=dict)  # of figures, by key
 
     @property
     def mode(self):
@@ -31,6 +32,15 @@ class Row:
     def connections(self):
         words = self.load.split()
         return int(words[words.index("--connections") + 1]) if "--connections" in words else 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """What a figure is to be. Where the peer costs less beside the floor than Centrifugo v6.9.1 did, measured with both
+    in turn on a machine of this kind, the share counts of what Centrifugo would cost here."""
+
+    share: float  # of the peer's figure
+    reference: float | None = None  # Centrifugo's figure in floors; None: it was not measured beside one
 
 
 CPU = ("cpu_us_per_publication", "µs")
@@ -51,7 +61,7 @@ def memory_rows():
         Row("memory-100k", "idle --connections 100000", shards=6, **many),
         million(1_000_000, many),
         Row("idle-cpu-18k", "idle --connections 18000 --cpu-seconds 60", (("idle_cpu_us_per_s", "µs/s"),), floor=None,
-            rounds=1, fresh=True),
+            rounds=1, fresh=True, goals={"idle_cpu_us_per_s": Goal(1 / 6)}),
     ]
 
 
@@ -77,7 +87,8 @@ def fanout_rows():
         Row("fanout-1k-w1-two-shards", "fanout --connections 1000 --window 1 --gather-us 200", shards=2, **fanout),
         Row("fanout-10k-w1", "fanout --connections 10000 --window 1 --gather-us 200", **fanout),
         Row("fanout-10k-w8", "fanout --connections 10000 --window 8 --gather-us 200", **fanout),
-        Row("fanout-1-w1", "fanout --connections 1 --window 1", short=True, **fanout),
+        Row("fanout-1-w1", "fanout --connections 1 --window 1", short=True, **fanout,
+            goals={"cpu_us_per_delivery": Goal(1 / 4, 20 / 4.2), "to_all_p50_us": Goal(1 / 2, 21.6 / 8.3)}),
     ]
     for count in ("1k", "10k"):
         for text, size in (("64b", 64), ("1kb", 1024), ("4kb", 4096), ("10kb", 10240)):
@@ -94,10 +105,11 @@ def paced_rows():
     latency = paced | {"figures": LATENCIES, "also": ("publications_per_s", "server_cores")}
     return [
         Row("channels-10k-x1", "channels --channels 10000 --connections 10000 --rate 8000", short=True, floor=one,
-            **paced),
+            **paced, goals={CPU[0]: Goal(1 / 5, 50 / 7)}),
         Row("channels-10k-x1-two-shards", "channels --channels 10000 --connections 10000 --rate 8000", shards=2,
-            floor=one, **paced),
-        Row("channels-1k-x10", "channels --channels 1000 --connections 10000 --rate 4000", floor=ten, **paced),
+            floor=one, **paced, goals={CPU[0]: Goal(1.3 / 5, 50 / 7)}),
+        Row("channels-1k-x10", "channels --channels 1000 --connections 10000 --rate 4000", floor=ten, **paced,
+            goals={CPU[0]: Goal(1 / 5)}),
         Row("channels-1k-x1-10000", "channels --channels 1000 --connections 1000 --rate 10000", floor=one, **paced),
         Row("channels-100k", "channels --channels 10000 --connections 100000 --rate 10000 --warmup 1", shards=6,
             own_tables=True, rounds=2, **paced | {"floor": None}),
@@ -115,15 +127,19 @@ def request_rows():
     publish = dict(figures=(CPU, ("latency_p50_us", "µs")), floor="--answer 1", also=("publications_per_s",))
     storm = dict(figures=(("cpu_us_per_connection", "µs"),), also=("connections_per_s",))
     return [
-        Row("api", "api --publishers 16", short=True, **api),
-        Row("api-batch-100", "api --publishers 16 --batch 100", **api | {"floor": None}),
-        Row("api-broadcast-100", "api --publishers 16 --broadcast 100 --channels 100", **api | {"floor": None}),
+        Row("api", "api --publishers 16", short=True, **api, goals={CPU[0]: Goal(1 / 4, 14.1 / 2.5)}),
+        Row("api-batch-100", "api --publishers 16 --batch 100", **api | {"floor": None},
+            goals={CPU[0]: Goal(1 / 10)}),
+        Row("api-broadcast-100", "api --publishers 16 --broadcast 100 --channels 100", **api | {"floor": None},
+            goals={CPU[0]: Goal(1 / 10)}),
         Row("api-history", "api --publishers 16 --channel hist:bench", **api | {"floor": None}),
-        Row("publish-1", "publish --connections 1", **publish),
-        Row("publish-100", "publish --connections 100", **publish),
+        Row("publish-1", "publish --connections 1", **publish, goals={CPU[0]: Goal(1 / 3, 13.1 / 4)}),
+        Row("publish-100", "publish --connections 100", **publish, goals={CPU[0]: Goal(1 / 3)}),
         Row("connect", "connect", **storm),
-        Row("connect-token", f"connect {tokens}", short=True, **storm),
-        Row("recover-10", "recover --channel hist:bench --missed 10", short=True, **storm | {"floor": None}),
+        Row("connect-token", f"connect {tokens}", short=True, **storm,
+            goals={"cpu_us_per_connection": Goal(1 / 4, 67 / 8.6)}),
+        Row("recover-10", "recover --channel hist:bench --missed 10", short=True, **storm | {"floor": None},
+            goals={"cpu_us_per_connection": Goal(1 / 5)}),
         Row("recover-50", "recover --channel hist:bench --missed 50", **storm | {"floor": None}),
     ]
 

@@ -142,6 +142,20 @@ def ratio(ours, other):
     return ours.best / other.best
 
 
+def against(goal, cells):
+    """The goal as text, and whether it is reached: against the peer, or the floor where the peer is leaner than the
+    server that the goal is about."""
+    ours, floor, peer = (cells.get(name, Cell()) for name in ("gyre", "floor", "peer"))
+    beside_floor, peer_beside_floor = ratio(ours, floor), ratio(peer, floor)
+    if goal.reference and peer_beside_floor is not None and peer_beside_floor < goal.reference:
+        most, share, name = goal.share * goal.reference, beside_floor, "floor"
+    else:
+        most, share, name = goal.share, ratio(ours, peer), "peer"
+    if share is None:
+        return "-"
+    return f"{'reached' if share <= most else 'MISSED'}: {most:.2f} {name}"
+
+
 def remark(row, reports, best):
     if best is None:
         return ""
@@ -160,8 +174,8 @@ class Table:
         self.names = [server.name for server in servers]
         self.others = [name for name in ("floor", "peer") if name in self.names and "gyre" in self.names]
         self.markdown, self.kept = markdown, []
-        self.widths = [26, 22, 4, *[17] * len(self.names), *[7] * len(self.others), 0]
-        titles = ["row", "figure", "unit", *self.names, *(f"/{name}" for name in self.others), "of ours"]
+        self.widths = [26, 22, 4, *[17] * len(self.names), *[7] * len(self.others), 20, 0]
+        titles = ["row", "figure", "unit", *self.names, *(f"/{name}" for name in self.others), "goal", "of ours"]
         self.line(titles)
         if markdown:
             self.line(["---"] * len(titles))
@@ -178,14 +192,16 @@ class Table:
             ours = cells.get("gyre", Cell())
             ratios = {name: ratio(ours, cells[name]) for name in self.others}
             note = remark(row, reports.get("gyre"), ours.report) if at == 0 else ""
+            goal = against(row.goals[key], cells) if key in row.goals else "-"
             label = key.removesuffix("_us").replace("_us_", "_")
             self.line([row.name, label, unit, *(cells[name].text for name in self.names),
-                       *("-" if value is None else f"{value:.2f}" for value in ratios.values()), note])
+                       *("-" if value is None else f"{value:.2f}" for value in ratios.values()), goal, note])
             self.kept.append({
                 "row": row.name, "load": row.load, "figure": key, "unit": unit,
                 "best": {name: cell.best for name, cell in cells.items()},
                 "median": {name: cell.median for name, cell in cells.items()},
                 "ours_to": ratios,
+                "goal": goal,
             })
 
 
