@@ -1,5 +1,6 @@
 #include "channel/permissions.h"
 
+#include "base/fault_points.h"
 #include "protocol/json.h"
 
 namespace gyre::channel {
@@ -11,7 +12,8 @@ namespace errors = protocol::errors;
 // allow_X_for_anonymous alone gives nothing: it widens the other two to anonymous users.
 bool passes(const Requester& who, bool for_client, bool for_subscriber, bool for_anonymous) {
   if (who.is_anonymous() && !for_anonymous) return false;
-  return for_client || (for_subscriber && who.is_subscribed);
+  return for_client ||
+         (for_subscriber && (who.is_subscribed || GYRE_PLANTED(subscriber_rights_for_all)));
 }
 
 bool may_read(const ChannelOptions& options, const Requester& who) {
@@ -53,7 +55,10 @@ bool is_user_limited(const Resolved& channel, const NameRules& rules) {
 Refusal may_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
   if (channel.name.is_private) return errors::kPermissionDenied;
   const bool is_limited = is_user_limited(channel, rules);
-  if (is_limited && lists_user(channel.name.full, who.user, rules)) return std::nullopt;
+  if (is_limited &&
+      (lists_user(channel.name.full, who.user, rules) || GYRE_PLANTED(user_list_is_ignored))) {
+    return std::nullopt;
+  }
   const ChannelOptions& options = channel.options();
   if (!is_limited && passes(who, options.allow_subscribe_for_client, false,
                             options.allow_subscribe_for_anonymous)) {

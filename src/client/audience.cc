@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "base/fault_points.h"
 #include "client/roster.h"
 #include "runtime/call.h"
 #include "runtime/latch.h"
@@ -58,7 +59,9 @@ runtime::Task<void> Audience::disconnect(Target target, protocol::Disconnect rea
   for (size_t i = 0; i < rosters_.size(); ++i) {
     shard_.tasks().spawn(run_and_arrive(
         *shard_.set().shards[i],
-        [roster = rosters_[i], target, reason] { return roster->disconnect(target, reason); },
+        [roster = rosters_[GYRE_PLANTED(disconnect_on_first_shard) ? 0 : i], target, reason] {
+          return roster->disconnect(target, reason);
+        },
         &latch));
   }
   co_await latch;

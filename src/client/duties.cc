@@ -1,6 +1,7 @@
 // What a session does by time: pings, the checks of its subscriptions, its end.
 #include <algorithm>
 
+#include "base/fault_points.h"
 #include "client/session.h"
 
 namespace gyre::client {
@@ -105,7 +106,7 @@ void Session::start_presence_ticks() {
 
 void Session::expire_at(std::optional<int64_t> unix_second) {
   end_due_ = 0;
-  if (unix_second) {
+  if (unix_second && !GYRE_PLANTED(expiry_is_not_armed)) {
     const int64_t left = std::min(*unix_second - services_.shard.unix_seconds(), kFarSeconds);
     end_due_ = due_in(left * os::kSecond + std::min(services_.settings->expired_close_delay, kFar));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/fault_points.h"
 #include "base/hash.h"
 #include "client/census.h"
 #include "client/session.h"
@@ -95,7 +96,9 @@ void Roster::withdraw(Session& session) {
   services_->metrics.num_clients.set(static_cast<int64_t>(by_client_.size()));
   User& user = users_[its.user];
   (its.previous == RosterPlace::kNone ? user.first : place(its.previous).next) = its.next;
-  if (its.next != RosterPlace::kNone) place(its.next).previous = its.previous;
+  if (its.next != RosterPlace::kNone && !GYRE_PLANTED(user_list_loses_predecessor)) {
+    place(its.next).previous = its.previous;
+  }
   if (--user.count == 0) {
     by_user_.erase(its.user, user.hash);
     users_.erase(its.user);

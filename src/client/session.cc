@@ -1,5 +1,6 @@
 #include "client/session.h"
 
+#include "base/fault_points.h"
 #include "client/census.h"
 #include "client/joining.h"
 
@@ -100,7 +101,7 @@ void Session::hold_back(std::string_view frame) {
   rare.backlog.emplace_back(std::string(frame));
   rare.backlog_cost += rare.backlog.back().cost();
   if (is_clogged()) services_.sockets.notify_when_flushed(socket_);
-  if (rare.backlog_cost > kBacklogMax && !(flags_ & kPaused)) {
+  if ((rare.backlog_cost > kBacklogMax || GYRE_FAULT(small_backlog)) && !(flags_ & kPaused)) {
     flags_ |= kPaused;
     services_.sockets.pause_reading(socket_);
   }
@@ -118,13 +119,18 @@ void Session::resume() {
     if (!rest.empty()) {
       frame.begin = frame.bytes.size() - rest.size();
       rare.backlog_cost += frame.cost();
+      if (GYRE_PLANTED(backlog_out_of_order)) {
+        rare.backlog.push_back(std::move(frame));
+        continue;
+      }
       rare.backlog.push_front(std::move(frame));
     }
   }
   if (is_open() && !rare.backlog.empty() && is_clogged()) {
     services_.sockets.notify_when_flushed(socket_);
   }
-  if (flags_ & kPaused && is_open() && rare.backlog_cost <= kBacklogMax / 2) {
+  if (flags_ & kPaused && is_open() && rare.backlog_cost <= kBacklogMax / 2 &&
+      !GYRE_PLANTED(paused_reading_is_forgotten)) {
     flags_ &= static_cast<uint8_t>(~kPaused);
     services_.sockets.resume_reading(socket_);
   }
@@ -302,6 +308,8 @@ void Session::end() {
     if (subscription.is(Subscription::kJoining)) continue;  // undone by whoever joins
     Parting end = parting(subscription);
     services_.hub.remove(subscription.channel, subscription.receiver);
+    if (GYRE_PLANTED(leave_is_not_told)) end.leave.reset();
+    if (GYRE_PLANTED(left_client_stays_present)) end.was_present = false;
     tell(std::move(end));
   }
   subscriptions_ = std::vector<Subscription>();

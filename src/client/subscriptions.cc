@@ -1,6 +1,7 @@
 // The session's list of subscriptions, and how one gets into it and out again.
 #include <algorithm>
 
+#include "base/fault_points.h"
 #include "client/joining.h"
 
 namespace gyre::client {
@@ -11,7 +12,9 @@ uint8_t Session::receiver_flags(const SubscribePlan& plan, const hub::Joined& jo
   if (plan.is_positioned()) flags |= Receiver::kPositioned;
   if (plan.has_delta) flags |= Receiver::kDelta;
   // Whoever has recovered has the publication that the next one is made of.
-  if (plan.has_delta && joined.recovery.recovered) flags |= Receiver::kDeltaReady;
+  if (plan.has_delta && (joined.recovery.recovered || GYRE_PLANTED(delta_ready_at_once))) {
+    flags |= Receiver::kDeltaReady;
+  }
   if (plan.wants_announcements) flags |= Receiver::kAnnouncements;
   return flags;
 }
@@ -26,7 +29,9 @@ Session::Joining::Joining(Session& session, std::string_view channel, uint16_t f
 
 Session::Joining::~Joining() {
   if (is_live_) return;
-  if (is_present_) session_.withdraw_presence(channel_);
+  if (is_present_ && !GYRE_PLANTED(closed_join_stays_present)) {
+    session_.withdraw_presence(channel_);
+  }
   if (session_.is_open()) {
     session_.answer_waiting_unsubscribes(channel_);
     session_.forget(*session_.find(channel_));
@@ -56,7 +61,7 @@ void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joi
     const bool is_asked_by_client = session_.has_waiting_unsubscribe(channel_);
     const hub::ChannelSlot channel = channel_;
     const std::string name(services.hub.name(channel));
-    session_.detach(subscription);
+    if (!GYRE_PLANTED(unwanted_goes_live)) session_.detach(subscription);
     if (is_asked_by_client) {
       session_.answer_waiting_unsubscribes(channel);
     } else {
@@ -164,6 +169,7 @@ void Session::on_lost(hub::ChannelSlot channel) {
   forget(*subscription);
   tell(std::move(end));
   if (is_server_side) return close(protocol::disconnects::kInsufficientState);
+  if (GYRE_PLANTED(loss_is_not_told)) return;
   push_unsubscribe(services_.hub.name(channel), protocol::unsubscribes::kInsufficientState);
 }
 

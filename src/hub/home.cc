@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "base/fault_points.h"
 #include "base/hash.h"
 #include "runtime/call.h"
 
@@ -103,7 +104,8 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
     if (position_->epoch != page->top.epoch) {
       caught_up = false;  // the store has begun anew, or has lost what we had seen
     } else {
-      caught_up = co_await CatchUp(*this, page->top.offset);
+      caught_up =
+          GYRE_PLANTED(join_ahead_of_deliveries) || co_await CatchUp(*this, page->top.offset);
     }
   }
   std::vector<protocol::PublicationRef> arrivals;
@@ -112,6 +114,7 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   if (!page) co_return std::unexpected(std::move(page).error());
   if (!caught_up) lose_to(page->top);
   Joined joined{.position = *position_, .recovery = {}};
+  if (GYRE_PLANTED(join_ahead_of_deliveries)) joined.position = page->top;
   if (wish.since) joined.recovery = recover_from(wish, *page, arrivals);
   co_return joined;
 }
@@ -158,7 +161,8 @@ void Home::leave(runtime::ShardId shard) {
 
 void Home::linger_if_unused() {
   if (operations_ == 0 && listeners_.empty() && !is_retiring_) {
-    homes_.shard_.timers().arm(*this, homes_.shard_.now() + kLinger);
+    const os::Nanos linger = GYRE_FAULT(no_linger) ? 0 : kLinger;
+    homes_.shard_.timers().arm(*this, homes_.shard_.now() + linger);
   }
 }
 
@@ -174,7 +178,7 @@ runtime::Task<void> Home::retire() {
   position_.reset();
   last_.reset();
   keeps_last_ = false;
-  is_subscribed_ = false;
+  is_subscribed_ = GYRE_PLANTED(retired_home_stays_subscribed) && is_subscribed_;
   // An answer that says no, or did not come, does not say that the broker does not deliver.
   if (std::exchange(may_be_subscribed_, false)) {
     // A failure leaves deliveries for a channel that nobody has; they are dropped.
@@ -192,7 +196,7 @@ runtime::Task<void> Home::retire() {
 
 void Home::arrived(const protocol::PublicationRef& publication, std::string_view epoch) {
   const Verdict verdict = judge(*publication, epoch);
-  if (reading_ && reading_->arrivals.size() < kArrivalsMax) {
+  if (reading_ && reading_->arrivals.size() < kArrivalsMax && !GYRE_FAULT(short_record)) {
     reading_->arrivals.push_back({publication, std::string(epoch)});
   }
   const protocol::PublicationRef base = take_base(publication, verdict);
@@ -213,7 +217,8 @@ protocol::PublicationRef Home::take_base(const protocol::PublicationRef& publica
                                          Verdict verdict) {
   if (!keeps_last_ || verdict == Verdict::stale || publication->offset == 0) return nullptr;
   protocol::PublicationRef before = std::exchange(last_, publication);
-  const bool is_next = before && before->offset + 1 == publication->offset;
+  const bool is_next =
+      before && (before->offset + 1 == publication->offset || GYRE_PLANTED(delta_from_any_base));
   return is_next && publication->wants_delta ? before : nullptr;
 }
 
@@ -230,13 +235,16 @@ void Home::announced(const protocol::AnnouncementRef& announcement) {
 Verdict Home::judge(const protocol::Publication& publication, std::string_view epoch) {
   if (!position_ || publication.offset == 0) return Verdict::next;
   if (position_->epoch != epoch) {
-    if (!position_->epoch.empty()) lose();
+    if (!position_->epoch.empty() && !GYRE_PLANTED(epoch_change_is_not_seen)) lose();
     last_.reset();
     position_ = {publication.offset, std::string(epoch)};
     return Verdict::next;
   }
-  if (publication.offset <= position_->offset) return Verdict::stale;
-  if (publication.offset > position_->offset + 1 || homes_.is_late(publication)) lose();
+  if (publication.offset <= position_->offset) {
+    return GYRE_PLANTED(stale_is_delivered) ? Verdict::next : Verdict::stale;
+  }
+  const bool has_gap = publication.offset > position_->offset + 1 && !GYRE_PLANTED(gap_is_not_seen);
+  if (has_gap || homes_.is_late(publication)) lose();
   position_->offset = publication.offset;
   return Verdict::next;
 }
@@ -335,7 +343,7 @@ bool Homes::is_behind(const Stand& stand, const protocol::StreamPosition& top) {
     home.lose_to(top);
     return false;
   }
-  return top.offset > position->offset;
+  return top.offset > position->offset && !GYRE_PLANTED(last_loss_is_not_seen);
 }
 
 void Homes::insist(const SharedName& channel, const protocol::StreamPosition& top) {

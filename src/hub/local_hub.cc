@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/fault_points.h"
 #include "base/hash.h"
 #include "hub/broadcast.h"
 #include "protocol/encoder.h"
@@ -123,7 +124,9 @@ void LocalHub::take_out(ChannelSlot channel, uint32_t index) {
   if (index + 1 < receivers.size()) {
     receivers[index] = receivers.back();
     receivers.pop_back();
-    events_.on_moved(channel, receivers[index].outlet, index);
+    if (!GYRE_PLANTED(moved_receiver_is_not_told)) {
+      events_.on_moved(channel, receivers[index].outlet, index);
+    }
   } else {
     receivers.pop_back();
   }
@@ -177,7 +180,7 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
   const Extras* extras = channels_[slot.value].extras.get();
   const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
   Broadcast broadcast(channel, *publication, base.get());
-  const bool is_bulk = receivers.size() > kBulkReceivers;
+  const bool is_bulk = receivers.size() > kBulkReceivers || GYRE_FAULT(bulk_delivery);
   size_t delivered = 0;
   size_t bytes = 0;
   size_t filtered = 0;
@@ -204,7 +207,7 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
       sockets_.send(receiver.outlet, frame);
     }
   }
-  judged_.clear();
+  if (!GYRE_PLANTED(judgement_outlives_delivery)) judged_.clear();
   if (metrics_) {
     metrics_->sent[metrics::Transport::websocket][metrics::FrameType::push_publication].add(
         bytes, delivered);
@@ -254,6 +257,7 @@ void LocalHub::lose(std::string_view channel) {
   for (size_t i = receivers(slot); i-- > 0;) {
     const Receiver& receiver = channels_[slot.value].receivers[i];
     if (!receiver.is(Receiver::kPositioned)) continue;
+    if (GYRE_PLANTED(loss_forgets_first) && i == 0) continue;
     noted_.push_back(receiver.outlet);
     take_out(slot, static_cast<uint32_t>(i));
   }

@@ -3,23 +3,27 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/fault_points.h"
+
 namespace gyre::hub {
 
 Recovery recover(const protocol::StreamPosition& since, const protocol::StreamPosition& top,
                  const std::vector<protocol::PublicationRef>& read,
                  const std::vector<protocol::PublicationRef>& arrived) {
-  if (!since.epoch.empty() && since.epoch != top.epoch) return {};
+  if (!since.epoch.empty() && since.epoch != top.epoch && !GYRE_PLANTED(recover_any_epoch)) {
+    return {};
+  }
   Recovery recovery;
   uint64_t last = since.offset;
   for (const auto* source : {&read, &arrived}) {
     for (const protocol::PublicationRef& publication : *source) {
       if (publication->offset <= last) continue;  // in both
-      if (publication->offset != last + 1) return {};
+      if (publication->offset != last + 1 && !GYRE_PLANTED(recover_over_gap)) return {};
       last = publication->offset;
       recovery.publications.push_back(publication);
     }
   }
-  if (last != top.offset) return {};
+  if (last != top.offset && !GYRE_PLANTED(recover_short_of_top)) return {};
   recovery.recovered = true;
   return recovery;
 }

@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 
+#include "base/fault_points.h"
 #include "base/log.h"
 
 namespace gyre::net {
@@ -307,6 +308,7 @@ void Sockets::enqueue(uint32_t slot, Outlet& outlet, FrameRef frame) {
     }
     if (outlet.queued_bytes <= limits_.queue_bytes_max) return;
   }
+  if (GYRE_PLANTED(slow_is_not_cut)) return;
   outlet.flags |= kOverflowed;
   ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::slow);
 }
@@ -319,7 +321,8 @@ bool Sockets::flush() {
     after_flush(slot, outlets_[slot]);
   }
   prompt_.clear();
-  const size_t end = std::min(bulk_.size(), bulk_done_ + kBulkSendsPerTurn);
+  const size_t slice = GYRE_FAULT(bulk_cut) ? 1 : kBulkSendsPerTurn;
+  const size_t end = std::min(bulk_.size(), bulk_done_ + slice);
   for (; bulk_done_ < end; ++bulk_done_) {
     const uint32_t slot = bulk_[bulk_done_];
     if (bulk_done_ + 4 < end) prefetch_if_open(bulk_[bulk_done_ + 4]);
@@ -334,7 +337,7 @@ bool Sockets::flush() {
 
 void Sockets::after_flush(uint32_t slot, Outlet& outlet) {
   outlet.flags &= static_cast<uint8_t>(~kDirty);
-  if (outlet.flags & kHeld) return;
+  if (outlet.flags & kHeld && !GYRE_PLANTED(held_output_escapes)) return;
   // Too much waits: the handler decides at the end of the turn what the last words are.
   if ((outlet.flags & kOverflowed) && !(outlet.flags & kEnded)) return;
   if (!flush_outlet(slot, outlet)) {
@@ -393,7 +396,7 @@ bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
   if (sent < 0) return false;
   if (static_cast<size_t>(sent) == bytes.size()) {
     outlet.pending = 0;
-    outlet.queued_bytes = 0;
+    if (!GYRE_PLANTED(byte_account_drifts)) outlet.queued_bytes = 0;
     FrameRef::adopt(frame).reset();
     return true;
   }
@@ -531,6 +534,7 @@ size_t Sockets::note_begun(Outlet& outlet, Queue& queue, const Message& message,
         static_cast<uint32_t>(std::min(queue.offset + now, size) - std::min(queue.offset, size));
     sent -= now;
     if (now < left) {
+      if (GYRE_PLANTED(rest_is_overwritten)) queue.offset = 0;
       queue.offset += now;
       return 0;
     }

@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/fault_points.h"
 #include "runtime/shard.h"
 
 namespace gyre::runtime {
@@ -98,7 +99,10 @@ class Call {
 // is no coroutine itself and lives in the caller's frame until the reply.
 template <class Make>
 std::invoke_result_t<Make> call(Shard& to, Make make) {
-  if (Shard::current() == &to) co_return co_await make();
+  if (Shard::current() == &to) {
+    if (GYRE_FAULT(late_call)) co_await Yield();
+    co_return co_await make();
+  }
   Call<Make> remote(to, std::move(make));
   co_return co_await remote;
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <utility>
 
+#include "base/fault_points.h"
 #include "runtime/message.h"
 
 namespace gyre::runtime {
@@ -65,6 +66,10 @@ class Mailbox {
  private:
   void take() {
     Message* newest = arrived_.exchange(nullptr, std::memory_order_acquire);
+    if (GYRE_PLANTED(mailbox_turns_over) && newest && newest->next_ && newest->next_->next_) {
+      pending_ = newest;
+      return;
+    }
     while (newest) {
       Message* next = std::exchange(newest->next_, pending_);
       pending_ = std::exchange(newest, next);

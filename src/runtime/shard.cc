@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/fault_points.h"
 
 namespace gyre::runtime {
 
@@ -63,7 +64,7 @@ void Shard::turn(os::Nanos deadline) {
     timers_.advance(now_);
     // Answers of shards that were run on the spot are worth taking before the output leaves.
     for (int round = 0; round < kRoundsPerTurn; ++round) {
-      mailbox_.drain(kMessagesPerTurn);
+      mailbox_.drain(GYRE_FAULT(small_drain) ? 1 : kMessagesPerTurn);
       run_ready(kTasksPerTurn);
       post_outboxes(addressees_);
       nudge_all(addressees_);
@@ -116,14 +117,18 @@ void Shard::nudge_all(std::vector<Shard*>& addressees) {
 
 void Shard::nudge(std::vector<Shard*>& addressees) {
   const bool lend = set_.lend_choice ? set_.lend_choice() : set_.lends;
-  if (!lend) return wake_sleeper();
+  if (!lend) {
+    if (GYRE_PLANTED(wake_is_skipped)) return;
+    return wake_sleeper();
+  }
   // A held baton means a turn is running, whose holder looks into the mailbox after putting it
   // down.
   while (mailbox_.has_arrivals() && try_take_baton()) {
     lent_turn(addressees);
     // The dead wait for the owner, too: what they hold on to must not stay until it happens to
     // wake.
-    const bool wake = has_work() || !graveyard_.empty() || timers_.next_due() < asleep_until_;
+    const bool is_late = timers_.next_due() < asleep_until_ && !GYRE_PLANTED(lent_timer_is_missed);
+    const bool wake = has_work() || !graveyard_.empty() || is_late;
     put_baton();
     if (wake) return wake_sleeper();
   }
@@ -132,9 +137,9 @@ void Shard::nudge(std::vector<Shard*>& addressees) {
 void Shard::lent_turn(std::vector<Shard*>& addressees) {
   TurnScope scope(*this);
   refresh_clock();
-  mailbox_.drain(kMessagesPerLentTurn);
+  mailbox_.drain(GYRE_FAULT(small_drain) ? 1 : kMessagesPerLentTurn);
   run_ready(kTasksPerTurn);
-  if (output_->waiting() > kLentSends) {
+  if (output_->waiting() > kLentSends || GYRE_FAULT(deferred_lent_flush)) {
     output_left_ = true;
   } else {
     output_left_ = output_->flush();
@@ -164,9 +169,11 @@ void Shard::refresh_clock() {
 // output go first.
 void Shard::run_ready(size_t limit) {
   running_.swap(ready_);
-  const size_t count = std::min(limit, running_.size());
+  const size_t count = std::min(GYRE_FAULT(small_batch) ? 1 : limit, running_.size());
   for (size_t i = 0; i < count; ++i) running_[i].resume();
-  ready_.insert(ready_.begin(), running_.begin() + static_cast<ptrdiff_t>(count), running_.end());
+  if (!GYRE_PLANTED(ready_rest_is_dropped)) {
+    ready_.insert(ready_.begin(), running_.begin() + static_cast<ptrdiff_t>(count), running_.end());
+  }
   running_.clear();
 }
 

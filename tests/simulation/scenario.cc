@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <set>
 
 #include "app/node.h"
+#include "base/fault_points.h"
 #include "engine/memory/memory_broker.h"
 #include "engine/memory/memory_presence_store.h"
 #include "tests/simulation/api_client.h"
@@ -27,11 +29,50 @@ constexpr os::Nanos kSecond = os::kSecond;
 constexpr uint64_t kStepsMax = 1'000'000;
 constexpr int64_t kMetaTtl = 40;  // seconds; a jump of time is longer than this, at times
 
+// Which fault points this world has at work, and how often each strikes.
+class SeededFaults final : public fault::Chooser {
+ public:
+  explicit SeededFaults(SimNetwork& network) : network_(network) {
+    for (uint32_t& chance : chances_) {
+      if (network_.chance(300)) chance = static_cast<uint32_t>(10 + network_.below(300));
+    }
+    // Whoever is told all the time that everything is gone learns nothing else.
+    uint32_t& epochs = chances_[static_cast<size_t>(fault::Point::new_epoch)];
+    epochs = epochs > 0 ? 2 : 0;
+  }
+  bool strikes(fault::Point point) override {
+    const uint32_t chance = chances_[static_cast<size_t>(point)];
+    return chance > 0 && is_active_ && network_.chance(chance);
+  }
+  void calm() { is_active_ = false; }
+  bool may_strike(fault::Point point) const {
+    return fault::kCompiledIn && chances_[static_cast<size_t>(point)] > 0;
+  }
+
+ private:
+  SimNetwork& network_;
+  std::array<uint32_t, std::size(fault::kPoints)> chances_{};
+  bool is_active_ = true;
+};
+
+// Makes the world's faults those of the thread while it runs.
+class FaultScope {
+ public:
+#ifdef GYRE_FAULT_POINTS
+  explicit FaultScope(fault::Chooser* chooser) { fault::chooser = chooser; }
+  ~FaultScope() { fault::chooser = nullptr; }
+#else
+  explicit FaultScope(fault::Chooser*) {}
+#endif
+  FaultScope(const FaultScope&) = delete;
+};
+
 class Scenario {
  public:
   explicit Scenario(const ScenarioOptions& options);
   ~Scenario();
   ScenarioResult run();
+  fault::Chooser* faults() { return options_.faults && fault::kCompiledIn ? &faults_ : nullptr; }
 
  private:
   // --- What there is.
@@ -93,6 +134,7 @@ class Scenario {
   std::vector<engine::Broker*> brokers_;
   std::vector<std::unique_ptr<SdkClient>> clients_;
   std::unique_ptr<ApiClient> api_;
+  SeededFaults faults_;
   const bool has_floods_;  // more at once than a reader that rests may leave waiting
   bool is_active_ = true;
   uint64_t next_payload_ = 1;
@@ -112,6 +154,7 @@ Scenario::Scenario(const ScenarioOptions& options)
       record_(stage_.network(), options.traces),
       agenda_(stage_.network()),
       ledger_(record_),
+      faults_(stage_.network()),
       has_floods_(options.seed % 4 == 1) {
   choose_channels();
   start_node();
@@ -261,7 +304,10 @@ void Scenario::start_clients() {
             .connects_first = chance(300),
             .is_slow = chance(200),
             .may_be_slow = has_floods_,
-            .promises = {.is_reliable = is_reliable},
+            .promises = {.is_reliable = is_reliable,
+                         .recovers_surely = is_reliable &&
+                                            !faults_.may_strike(fault::Point::new_epoch) &&
+                                            !faults_.may_strike(fault::Point::short_record)},
             .recovery_limit = node_->options().settings->recovery_max_publication_limit}));
     SdkClient& client = *clients_.back();
     stage_.add(client);
@@ -578,6 +624,7 @@ ScenarioResult Scenario::run() {
   is_active_ = false;
   api_->drop_waiting();
   if (store_) store_->calm();
+  faults_.calm();
   for (const auto& client : clients_) {
     client->pause_reading(false);
     client->set_patience(500 * os::kMillisecond);
@@ -623,6 +670,7 @@ ScenarioResult Scenario::run() {
 
 ScenarioResult run_scenario(const ScenarioOptions& options) {
   auto scenario = std::make_unique<Scenario>(options);
+  const FaultScope scope(scenario->faults());
   ScenarioResult result = scenario->run();
   // One that was broken off has operations under way, which nothing can end any more.
   if (!result.violations.empty()) static_cast<void>(scenario.release());

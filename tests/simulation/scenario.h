@@ -18,6 +18,8 @@ struct ScenarioOptions {
   uint64_t seed = 1;
   enum class Engine : uint8_t { memory, remote } engine = Engine::memory;
   bool traces = false;
+  // Whether the seed also decides where fault points strike, in builds that have them.
+  bool faults = true;
 };
 
 struct ScenarioResult {

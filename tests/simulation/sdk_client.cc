@@ -323,7 +323,7 @@ void SdkClient::check_recovery(Subscription& subscription, const ServerMessage& 
 // Whether it could surely have been recovered: with a broker that forgets nothing early, when all
 // that was missed is kept even now. Times of brokers are whole seconds.
 bool SdkClient::was_recoverable(const Subscription& subscription) const {
-  if (!options_.promises.is_reliable) return false;
+  if (!options_.promises.recovers_surely) return false;
   const ChannelKind& kind = subscription.kind;
   const auto& [offset, epoch] = *subscription.position;
   const size_t count = ledger_.count(kind.name);

@@ -31,6 +31,8 @@ struct EnginePromises {
   // Publications arrive before the answer to their publish, none is lost or repeated, and nothing
   // fails.
   bool is_reliable = true;
+  // What history has is recovered from.
+  bool recovers_surely = true;
 };
 
 // A client that does what the official SDKs do: subscribes in the frame that connects, comes back

@@ -2,6 +2,7 @@
 // subscriptions.md 3.4).
 #include <algorithm>
 
+#include "base/fault_points.h"
 #include "client/session.h"
 
 namespace gyre::client {
@@ -59,7 +60,7 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
   if (has_other_token_channels(claims)) return client::refuse(disconnects::kInsufficientState);
   if (!claims.options.info.empty()) rare().conn_info = claims.options.info;
   if (!claims.meta.empty() || rare_) rare().meta = claims.meta;
-  expire_at(end);
+  if (!GYRE_PLANTED(refresh_keeps_old_end)) expire_at(end);
   if (end) {
     result.expires = true;
     result.ttl = ttl_until(*end, now);

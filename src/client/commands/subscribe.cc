@@ -1,5 +1,6 @@
 // The commands `subscribe` and `unsubscribe`, and their like by the server (spec subscriptions.md
 // 2, 3 and 5.1).
+#include "base/fault_points.h"
 #include "base/log.h"
 #include "client/joining.h"
 #include "hub/delta_payload.h"
@@ -73,7 +74,8 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(
   }
   if (request.channel.size() > rules.max_length) return client::refuse(errors::kBadRequest);
   if (find(request.channel)) return client::refuse(errors::kAlreadySubscribed);
-  if (settings.channel_limit > 0 && subscriptions_.size() >= settings.channel_limit) {
+  const size_t most = settings.channel_limit + (GYRE_PLANTED(channel_limit_off_by_one) ? 1u : 0u);
+  if (settings.channel_limit > 0 && subscriptions_.size() >= most) {
     return client::refuse(errors::kLimitExceeded);
   }
   GYRE_TRY(const channel::Resolved resolved, resolve(settings, request.channel));
@@ -303,6 +305,7 @@ void Session::unsubscribe_by_server(std::string_view channel, const protocol::Un
   if (state_ != State::connected) return;
   if (Subscription* subscription = find(channel)) {
     if (subscription->is(Subscription::kJoining)) {
+      if (GYRE_PLANTED(server_unsubscribe_misses_join)) return;
       subscription->flags |= Subscription::kUnwanted;  // told when it has joined
       return;
     }

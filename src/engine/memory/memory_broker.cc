@@ -1,5 +1,7 @@
 #include "engine/memory/memory_broker.h"
 
+#include "base/fault_points.h"
+
 namespace gyre::engine::memory {
 
 runtime::Task<Result<void>> MemoryBroker::subscribe(std::string) {
@@ -15,7 +17,7 @@ runtime::Task<Result<PublishResult>> MemoryBroker::publish(PublishRequest reques
 
 std::optional<Result<PublishResult>> MemoryBroker::publish_at_once(PublishRequest& request) {
   const std::string& key = request.idempotency_key;
-  if (!key.empty()) {
+  if (!key.empty() && !GYRE_PLANTED(idempotency_is_forgotten)) {
     if (const auto* first = results_.find(request.channel, key, now())) {
       return PublishResult{*first, Suppressed::by_idempotency};
     }
@@ -67,10 +69,11 @@ MemoryBroker::Node& MemoryBroker::node(const std::string& channel) {
   auto found = streams_.find(channel);
   if (found == streams_.end()) {
     found = streams_.emplace(channel, Kept{.stream = Stream(new_epoch())}).first;
-  } else if (!found->second.stream.age(now())) {
+  } else if (!found->second.stream.age(now()) || GYRE_FAULT(new_epoch)) {
     // Its time is over, though the timer has not come to it: the same as if it had. It keeps its
     // place in the queue.
-    found->second.stream = Stream(new_epoch());
+    found->second.stream =
+        Stream(GYRE_PLANTED(epoch_survives_expiry) ? found->second.stream.epoch() : new_epoch());
   }
   return *found;
 }

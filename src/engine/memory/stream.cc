@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/fault_points.h"
+
 namespace gyre::engine::memory {
 
 bool Stream::is_outdated(const protocol::Publication& publication) const {
@@ -16,7 +18,8 @@ protocol::PublicationRef Stream::append(Ref<protocol::Publication> publication, 
   version_ = publication->version();
   version_epoch_ = publication->version_epoch();
   items_.emplace_back(std::move(publication));
-  while (items_.size() > static_cast<size_t>(std::max(size, 1))) items_.pop_front();
+  const int32_t kept = GYRE_PLANTED(history_one_short) ? size - 1 : size;
+  while (items_.size() > static_cast<size_t>(std::max(kept, 1))) items_.pop_front();
   return items_.back();
 }
 
@@ -37,6 +40,9 @@ Result<HistoryPage> Stream::read(const HistoryQuery& query) const {
     return read_backward(since - oldest, query.limit);
   }
   if (since >= top_) return page;
+  if (GYRE_PLANTED(history_skips_first) && since + 1 > oldest && since + 1 < top_) {
+    return read_forward(since + 2 - oldest, query.limit);
+  }
   return read_forward(since + 1 > oldest ? since + 1 - oldest : 0, query.limit);
 }
 
