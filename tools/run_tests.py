@@ -20,6 +20,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STEP_SECONDS_MAX = 900
 BUILD_SECONDS_MAX = 2400
+# Over each of the two engines goes one half.
+FRESH_SEEDS = 20_000
+REPEATED_SEEDS = 1_000
+PLANTED_SEEDS = 10_000  # at most, for each bug
 TIDY_SECONDS = 180  # for what the latest commits touched; `make tidy` looks at everything
 # The suites of tests/conformance that run against the program of a build. Of a suite of many parts, one can be named.
 SERVED_SUITES = {
@@ -109,6 +113,32 @@ def source_check(script, *arguments):
     return Outcome(" ".join([script, *arguments]), 1 - failed, failed, time.monotonic() - started, output)
 
 
+def simulation(*arguments):
+    """gyre_sim of the preset `simulation`, which has fault points and planted bugs."""
+    started = time.monotonic()
+    program = ROOT / "build" / "simulation" / "tests" / "simulation" / "gyre_sim"
+    code, output = run([str(program), *arguments])
+    failed = int(code != 0)
+    return Outcome("simulation " + " ".join(arguments), 1 - failed, failed, time.monotonic() - started, output)
+
+
+def fresh_seed():
+    """Where this commit's seeds begin: far from those of others, and of the ledger of tests/simulation."""
+    code, output = run(["git", "rev-parse", "HEAD"])
+    return (1 + int(output[:8], 16)) * 10**6 if code == 0 else time.time_ns()
+
+
+def simulations():
+    """Each uses every core, so that they run one after the other."""
+    built = build("simulation", ["gyre_sim"])
+    yield built
+    if not built.failed:
+        seed = str(fresh_seed())
+        yield simulation("--seed", seed, "--count", str(FRESH_SEEDS // 2))
+        yield simulation("--seed", seed, "--count", str(REPEATED_SEEDS // 2), "--twice")
+        yield simulation("--planted", str(PLANTED_SEEDS))
+
+
 def conformance(preset, *suite):
     """A suite of tests/conformance, against the program of a build."""
     return served(preset, "conformance", *suite)
@@ -172,6 +202,8 @@ def steps(presets):
             yield attackers(preset)  # it brings its own parallelism
         if preset == "dev":
             yield source_check("lint.py", "tidy", "--recent", str(TIDY_SECONDS))
+    if "release" in presets:
+        yield from simulations()
 
 
 def main():

@@ -104,6 +104,13 @@ class Shard {
   // Until when a thread that has just finished a turn would sleep; for the simulation.
   os::Nanos asleep_until() const { return mailbox_.has_arrivals() ? 0 : asleep_until_; }
 
+  // Whether nothing waits for a turn before that time; for the simulation, which looks for wake-ups
+  // that got lost.
+  bool may_sleep_until(os::Nanos when) const {
+    return !has_work() && !mailbox_.has_arrivals() && graveyard_.empty() &&
+           timers_.next_due() >= when;
+  }
+
   // Nothing armed, waiting or running; for tests and the simulation's end.
   bool is_idle() const;
 

@@ -48,6 +48,15 @@ void Ledger::lost(std::string_view channel, std::string_view payload) {
     channels_.find(channel)->second.entries[*place].is_lost = true;
 }
 
+void Ledger::forget() {
+  for (auto& [name, it] : channels_) it.forgotten = it.entries.size();
+}
+
+bool Ledger::is_forgotten(std::string_view name, size_t place) const {
+  const Channel* it = channel(name);
+  return it && place < it->forgotten;
+}
+
 const Ledger::Channel* Ledger::channel(std::string_view name) const {
   const auto found = channels_.find(name);
   return found == channels_.end() ? nullptr : &found->second;

@@ -23,7 +23,10 @@ class Record {
   os::Nanos now() const { return network_.now(); }
   // Time has jumped: whoever was given some seconds for something may have been late.
   void jumped() { jumped_at_ = now(); }
-  bool has_just_jumped() const { return now() < jumped_at_ + 5 * os::kSecond; }
+  bool has_just_jumped() const { return has_jumped_within(5 * os::kSecond); }
+  bool has_jumped_within(os::Nanos duration) const {
+    return jumped_at_ > 0 && now() < jumped_at_ + duration;
+  }
   void note(std::string_view who, std::string_view what);
   void violation(std::string_view who, std::string_view what);
   const std::vector<std::string>& violations() const { return violations_; }
@@ -75,6 +78,7 @@ class Ledger {
     std::string payload;
     std::string epoch;  // empty without history
     uint64_t offset = 0;
+    std::string tag;  // the value of the one tag that filters look at; empty: it has none
     os::Nanos time = 0;
     uint32_t repeats = 0;  // how often it may be delivered once more
     bool is_lost = false;  // was not delivered
@@ -84,6 +88,10 @@ class Ledger {
   void published(std::string_view channel, Entry entry);
   void repeated(std::string_view channel, std::string_view payload);
   void lost(std::string_view channel, std::string_view payload);
+
+  // The broker has forgotten its streams: what was published so far cannot be recovered.
+  void forget();
+  bool is_forgotten(std::string_view channel, size_t place) const;
 
   // By place in the channel's order.
   const Entry& at(std::string_view channel, size_t place) const;
@@ -99,6 +107,7 @@ class Ledger {
     std::vector<Entry> entries;
     std::map<std::string, size_t, std::less<>> by_payload;
     std::map<std::pair<std::string, uint64_t>, size_t> by_position;
+    size_t forgotten = 0;
   };
   const Channel* channel(std::string_view name) const;
 

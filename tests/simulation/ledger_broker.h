@@ -8,11 +8,23 @@
 
 namespace gyre::sim {
 
+// The tag that filters look at, of a publication's tags.
+inline std::string tag_of(const protocol::Publication& publication) {
+  for (const auto& [key, value] : publication.tags()) {
+    if (key == "k") return value;
+  }
+  return {};
+}
+
 // Writes into the ledger what a broker that delivers reliably delivers.
 class LedgerBroker final : public engine::Broker, engine::BrokerEvents {
  public:
   LedgerBroker(std::unique_ptr<engine::Broker> broker, Ledger& ledger)
       : broker_(std::move(broker)), ledger_(ledger) {}
+
+  // Its node has been killed: what it still does, nobody sees.
+  void die() { is_dead_ = true; }
+  const engine::Broker& inner() const { return *broker_; }
 
   void attach(engine::BrokerEvents& events) override {
     events_ = &events;
@@ -42,9 +54,12 @@ class LedgerBroker final : public engine::Broker, engine::BrokerEvents {
  private:
   void on_publication(std::string_view channel, const protocol::PublicationRef& publication,
                       std::string_view epoch) override {
-    ledger_.published(
-        channel,
-        {.payload = publication->data, .epoch = std::string(epoch), .offset = publication->offset});
+    if (!is_dead_) {
+      ledger_.published(channel, {.payload = publication->data,
+                                  .epoch = std::string(epoch),
+                                  .offset = publication->offset,
+                                  .tag = tag_of(*publication)});
+    }
     events_->on_publication(channel, publication, epoch);
   }
   void on_announcement(std::string_view channel,
@@ -55,6 +70,7 @@ class LedgerBroker final : public engine::Broker, engine::BrokerEvents {
   const std::unique_ptr<engine::Broker> broker_;
   Ledger& ledger_;
   engine::BrokerEvents* events_ = nullptr;
+  bool is_dead_ = false;
 };
 
 }  // namespace gyre::sim

@@ -35,6 +35,7 @@ struct ScenarioResult {
   uint64_t unrecovered = 0;
   uint64_t losses = 0;
   uint64_t slow = 0;
+  uint64_t deltas = 0;
 };
 
 ScenarioResult run_scenario(const ScenarioOptions& options);

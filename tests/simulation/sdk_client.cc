@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "auth/token_issuer.h"
 #include "protocol/encoder.h"
 
 namespace gyre::sim {
@@ -11,10 +12,6 @@ namespace gyre::sim {
 namespace {
 
 using protocol::Encoding;
-
-std::string_view shortened(std::string_view payload) {
-  return payload.substr(0, 14);
-}
 
 }  // namespace
 
@@ -35,7 +32,7 @@ void SdkClient::start() {
   const bool is_protobuf = options_.encoding == Encoding::protobuf;
   open(options_.port,
        is_protobuf ? "/connection/websocket?format=protobuf" : "/connection/websocket",
-       "X-User: " + options_.user + "\r\n");
+       options_.has_token ? std::string() : "X-User: " + options_.user + "\r\n");
 }
 
 void SdkClient::on_open() {
@@ -43,6 +40,9 @@ void SdkClient::on_open() {
   std::string out;
   protocol::ConnectRequest request;
   request.name = "simulation";
+  std::string token;
+  if (options_.has_token) token = make_token(true);
+  request.token = token;
   ask({.kind = Question::Kind::connect, .channel = {}, .payload = {}}, request, out);
   if (!options_.connects_first) {
     for (auto& [name, subscription] : subscriptions_) {
@@ -76,27 +76,66 @@ void SdkClient::forget_connection() {
   questions_.clear();
   client_id_.clear();
   for (auto& [name, subscription] : subscriptions_) {
-    subscription.state = Subscription::State::none;
+    set_state(subscription, Subscription::State::none);
+    subscription.is_server_side = false;
     subscription.is_unbroken = false;
+    subscription.members.reset();
   }
+  end_.reset();
+  ++expiries_;
+  last_answered_ = 0;
 }
 
 void SdkClient::on_close(uint16_t code) {
   if (state_ == State::gone) return;  // the server's half of our goodbye
   note(fmt::format("disconnected: {}", code));
   ++counts_.disconnects[code];
+  check_disconnect(code);
   forget_connection();
+  const bool comes_back = protocol::Disconnect{code, {}}.reconnects();
+  state_ = comes_back ? State::away : State::gone;
+}
+
+void SdkClient::check_disconnect(uint16_t code) {
   switch (code) {
     case 3008:
-    case 3012:
       // A stalled network delays a pong; it does not fill queues of clients that read.
-      if (code == 3008 && !options_.may_be_slow) violation("called slow, though it reads");
+      if (!options_.may_be_slow) violation("called slow, though it reads");
+      break;
+    case 3012:
+      // Pongs are given four seconds, and the network takes less.
+      if (!options_.has_floods && has_read_for(30 * os::kSecond) &&
+          !record_.has_jumped_within(30 * os::kSecond)) {
+        violation("a pong was not heard");
+      }
       break;
     case 3004:
       if (options_.promises.is_reliable) violation("an internal error");
       break;
+    case 3005:
+      // A refresh that waits behind slow commands may come with a token that has expired meanwhile.
+      if (!options_.promises.is_reliable && is_asking(Question::Kind::refresh)) break;
+      if (!record_.has_just_jumped() && has_read_for(30 * os::kSecond) &&
+          (!end_ || network().now() + 2 * os::kSecond < *end_)) {
+        violation("expired too early");
+      }
+      break;
+    case 3010:
+      if (std::ranges::none_of(subscriptions_, [](const auto& one) {
+            return one.second.is_server_side && one.second.is_positioned;
+          })) {
+        violation("a loss in server-side subscriptions that have no positions");
+      }
+      ++counts_.losses;
+      break;
+    case 3500:
+      if (!has_sent_foreign_token_) violation("its token was called invalid");
+      break;
     case 3502:
       if (!record_.has_just_jumped()) violation("called stale");
+      break;
+    case 3505:
+      if (count(false) < options_.channel_limit) violation("not at its limit of channels");
       break;
     case 3001:
     case 3503:
@@ -106,8 +145,6 @@ void SdkClient::on_close(uint16_t code) {
     default:
       violation(fmt::format("disconnected with {}", code));
   }
-  const bool comes_back = protocol::Disconnect{code, {}}.reconnects();
-  state_ = comes_back ? State::away : State::gone;
 }
 
 void SdkClient::on_lost() {
@@ -139,6 +176,69 @@ void SdkClient::stop() {
   }
 }
 
+void SdkClient::finish_sending() {
+  if (state_ != State::connected) return;
+  note("half-closes");
+  finish();
+}
+
+void SdkClient::fall_asleep() {
+  if (state_ != State::connected) return;
+  note("falls asleep");
+  is_asleep_ = true;
+  state_ = State::gone;
+  forget_connection();
+  pause_reading(true);
+}
+
+// --- The token
+
+std::string SdkClient::make_token(bool is_ours) {
+  auth::TokenContent content;
+  content.user = is_ours ? options_.user : "somebody else";
+  const int64_t now = network().wall() / os::kSecond;
+  if (!is_calm_ && network().chance(600))
+    content.expires = now + 3 + static_cast<int64_t>(network().below(20));
+  return auth::issue_token(content, kSecret);
+}
+
+// What a reply or a push says of the connection's end.
+void SdkClient::on_expiry(const ServerMessage& message) {
+  ++expiries_;
+  end_.reset();
+  if (!message.expires) return;
+  const os::Nanos ttl = os::Nanos{message.ttl} * os::kSecond;
+  end_ = network().now() + ttl + options_.expired_close_delay;
+  note(fmt::format("expires in {} s", message.ttl));
+  // Some forget it, and are cut off.
+  if (network().chance(800))
+    refresh_later(ttl * 3 / 4 + static_cast<os::Nanos>(network().below(os::kSecond / 2)));
+}
+
+void SdkClient::refresh_later(os::Nanos wait) {
+  agenda_.after(wait, [this, expiries = expiries_, connection = connection_] {
+    if (expiries != expiries_ || connection != connection_ || state_ != State::connected) return;
+    has_sent_foreign_token_ = has_sent_foreign_token_ || network().chance(10);
+    const std::string token = make_token(!has_sent_foreign_token_);
+    protocol::RefreshRequest request{.token = token};
+    note("asks to be refreshed");
+    ask_now(question_of(Question::Kind::refresh, {}), request);
+  });
+}
+
+void SdkClient::on_refreshed(const ServerMessage& message) {
+  if (has_sent_foreign_token_) violation("refreshed by somebody else's token");
+  note(fmt::format("refreshed: {} s", message.expires ? message.ttl : 0));
+  on_expiry(message);
+}
+
+void SdkClient::check_expiry() {
+  if (!end_ || record_.has_jumped_within(10 * os::kSecond)) return;
+  if (has_read_for(10 * os::kSecond) && network().now() > *end_ + 5 * os::kSecond) {
+    violation("lives on with an expired token");
+  }
+}
+
 // --- Input
 
 void SdkClient::on_message(std::string_view message) {
@@ -153,6 +253,7 @@ void SdkClient::on_message(std::string_view message) {
 
 void SdkClient::handle(const ServerMessage& message) {
   using Kind = ServerMessage::Kind;
+  check_expiry();
   switch (message.kind) {
     case Kind::ping:
       return send_message(
@@ -160,8 +261,15 @@ void SdkClient::handle(const ServerMessage& message) {
           options_.encoding == Encoding::json ? std::string_view("{}") : std::string_view("\0", 1));
     case Kind::push_publication:
       return on_publication(message.channel, message.publications.front());
+    case Kind::push_join:
+    case Kind::push_leave:
+      return on_member(message);
+    case Kind::push_subscribe:
+      return on_subscribed_by_server(message.channel, message);
     case Kind::push_unsubscribe:
       return on_unsubscribe_push(message.channel, message.code);
+    case Kind::push_refresh:
+      return on_expiry(message);
     case Kind::push_disconnect:
       return violation("a disconnect push on a WebSocket");
     default:
@@ -171,6 +279,9 @@ void SdkClient::handle(const ServerMessage& message) {
   if (found == questions_.end()) return violation("an answer to no question");
   const Question question = std::move(found->second);
   questions_.erase(found);
+  // What is in work one at a time is answered in order.
+  if (options_.concurrency == 1 && message.id < last_answered_) violation("answers out of order");
+  last_answered_ = message.id;
   if (message.kind == Kind::error) return on_error(question, message.code);
   const auto expects = [&](Question::Kind kind) {
     if (question.kind != kind) violation("an answer of the wrong kind");
@@ -195,6 +306,9 @@ void SdkClient::handle(const ServerMessage& message) {
     case Kind::history:
       if (expects(Question::Kind::history)) on_history(question, message);
       return;
+    case Kind::refresh:
+      if (expects(Question::Kind::refresh)) on_refreshed(message);
+      return;
     default:
       return;
   }
@@ -205,6 +319,8 @@ void SdkClient::on_connected(const ServerMessage& message) {
   client_id_ = message.client;
   note(fmt::format("connected as {}", client_id_));
   state_ = State::connected;
+  on_expiry(message);
+  for (const ServerMessage& sub : message.subs) on_subscribed_by_server(sub.channel, sub);
   std::string out;
   for (auto& [name, subscription] : subscriptions_) {
     if (subscription.is_wanted && subscription.state == Subscription::State::none) {
@@ -215,318 +331,53 @@ void SdkClient::on_connected(const ServerMessage& message) {
 }
 
 void SdkClient::on_error(const Question& question, uint32_t code) {
-  note(fmt::format("error {} for {}", code, question.channel));
-  // Temporary errors are those of an engine that fails; reading after the end of a subscription is
-  // forbidden, and the end may have been on its way.
-  const bool may_fail = code == 100 && !options_.promises.is_reliable;
-  const bool may_be_late = code == 103 && (question.kind == Question::Kind::presence ||
-                                           question.kind == Question::Kind::history ||
-                                           question.kind == Question::Kind::publish);
-  if (!may_fail && !may_be_late) violation(fmt::format("error {} for {}", code, question.channel));
+  note(fmt::format("error {} for {} of {}", code, name_of(question.kind), question.channel));
+  if (question.kind == Question::Kind::connect) {
+    // A token that was good when it was made.
+    if (code != 109 && code != 110) violation(fmt::format("error {} for connect", code));
+    if (!record_.has_jumped_within(60 * os::kSecond)) violation("a fresh token has expired");
+    state_ = State::away;
+    forget_connection();
+    cut();
+    return;
+  }
+  if (question.kind == Question::Kind::refresh) {
+    if (code != 110 || !record_.has_jumped_within(60 * os::kSecond)) violation("not refreshed");
+    return;
+  }
+  if (code == 103) return on_refused(question, code);
+  if (question.kind == Question::Kind::subscribe) {
+    Subscription& subscription = subscriptions_[question.channel];
+    if (code == 105 && subscription.is_server_side) return;
+    if (code == 105) {
+      // The server is about to subscribe it; whether it will can be seen by asking again.
+      if (++subscription.already > 20) violation(fmt::format("error 105 for {}", question.channel));
+    } else if (code == 106) {
+      if (count(false) < options_.channel_limit) violation("not at its limit of channels");
+      subscription.is_wanted = false;
+    } else if (code != 100 || options_.promises.is_reliable) {
+      violation(fmt::format("error {} for {}", code, question.channel));
+    }
+    if (subscription.state != Subscription::State::asked) return;
+    set_state(subscription, Subscription::State::none);
+    return subscribe_later(question.channel);
+  }
+  if (code != 100 || options_.promises.is_reliable) {
+    violation(fmt::format("error {} for {}", code, question.channel));
+  }
+}
+
+void SdkClient::on_refused(const Question& question, uint32_t code) {
+  check_allowed(question, false);
   if (question.kind != Question::Kind::subscribe) return;
-  subscriptions_[question.channel].state = Subscription::State::none;
-  subscribe_later(question.channel);
-}
-
-// --- Subscriptions
-
-void SdkClient::subscribe(const ChannelKind& channel) {
-  Subscription& subscription = subscriptions_[channel.name];
-  subscription.kind = channel;
-  subscription.is_wanted = true;
-  if (state_ != State::connected || subscription.state != Subscription::State::none) return;
-  std::string out;
-  ask_to_subscribe(subscription, out);
-  flush(out);
-}
-
-void SdkClient::ask_to_subscribe(Subscription& subscription, std::string& out) {
-  protocol::SubscribeRequest request;
-  request.channel = subscription.kind.name;
-  request.recoverable = subscription.kind.is_recoverable;
-  request.positioned = subscription.kind.is_positioned;
-  subscription.has_asked_to_recover = subscription.kind.is_recoverable && subscription.position;
-  if (subscription.has_asked_to_recover) {
-    request.recover = true;
-    request.offset = subscription.position->offset;
-    request.epoch = subscription.position->epoch;
+  Subscription& subscription = subscriptions_[question.channel];
+  if (subscription.kind.may_subscribe(options_.user)) {
+    violation(fmt::format("error {} for {}, which it may have", code, question.channel));
   }
-  subscription.state = Subscription::State::asked;
-  ask({.kind = Question::Kind::subscribe, .channel = subscription.kind.name, .payload = {}},
-      request, out);
-}
-
-void SdkClient::subscribe_later(const std::string& channel) {
-  const auto wait = static_cast<os::Nanos>(network().below(300 * os::kMillisecond));
-  agenda_.after(wait, [this, channel, connection = connection_] {
-    const Subscription& subscription = subscriptions_[channel];
-    if (subscription.is_wanted && connection == connection_) subscribe(subscription.kind);
-  });
-}
-
-void SdkClient::on_subscribed(const std::string& channel, const ServerMessage& message) {
-  Subscription& subscription = subscriptions_[channel];
-  // A question that was asked before an unsubscribe is answered before it, too.
-  if (subscription.state == Subscription::State::asked) {
-    subscription.state = Subscription::State::live;
-  }
-  ++subscription.life;
-  subscription.seen.clear();
-  subscription.is_unbroken = false;
-  const ChannelKind& kind = subscription.kind;
-  if (message.positioned != kind.is_positioned || message.recoverable != kind.is_recoverable) {
-    violation(fmt::format("{} was not subscribed to as asked", channel));
-  }
-  if (message.was_recovering != subscription.has_asked_to_recover) {
-    violation(fmt::format("was_recovering of {} is wrong", channel));
-  }
-  if (!kind.is_positioned) {
-    if (!message.epoch.empty() || message.offset != 0 || !message.publications.empty()) {
-      violation(fmt::format("a position for {}", channel));
-    }
-    note(fmt::format("subscribed to {}", channel));
-    return;
-  }
-  note(fmt::format(
-      "subscribed to {} at {}@{}{} with {}", channel, message.offset, message.epoch,
-      message.was_recovering ? message.recovered ? ", recovered" : ", NOT recovered" : "",
-      message.publications.size()));
-  if (message.epoch.empty()) violation(fmt::format("{} has no epoch", channel));
-  check_recovery(subscription, message);
-}
-
-void SdkClient::check_recovery(Subscription& subscription, const ServerMessage& message) {
-  const std::string& channel = subscription.kind.name;
-  if (!message.recovered) {
-    if (!message.publications.empty())
-      violation(fmt::format("{}: not recovered with publications", channel));
-    if (subscription.has_asked_to_recover) {
-      ++counts_.unrecovered;
-      if (was_recoverable(subscription)) {
-        violation(fmt::format("{} could have been recovered from {}@{}", channel,
-                              subscription.position->offset, subscription.position->epoch));
-      }
-    }
-    subscription.position = {message.offset, message.epoch};
-    return;
-  }
-  if (!subscription.has_asked_to_recover) return violation("recovered without having asked");
-  ++counts_.recovered;
-  counts_.recovered_publications += message.publications.size();
-  if (message.epoch != subscription.position->epoch ||
-      message.offset != subscription.position->offset) {
-    violation(fmt::format("{} recovered from another position", channel));
-  }
-  for (const ReadPublication& one : message.publications) check_positioned(subscription, one);
-}
-
-// Whether it could surely have been recovered: with a broker that forgets nothing early, when all
-// that was missed is kept even now. Times of brokers are whole seconds.
-bool SdkClient::was_recoverable(const Subscription& subscription) const {
-  if (!options_.promises.recovers_surely) return false;
-  const ChannelKind& kind = subscription.kind;
-  const auto& [offset, epoch] = *subscription.position;
-  const size_t count = ledger_.count(kind.name);
-  if (count == 0) return false;
-  const Ledger::Entry& last = ledger_.at(kind.name, count - 1);
-  if (last.epoch != epoch || last.offset <= offset) return false;
-  const uint64_t missed = last.offset - offset;
-  if (missed > static_cast<uint64_t>(std::min(kind.history_size, options_.recovery_limit))) {
-    return false;
-  }
-  // Publications go when none has followed for a while; positions live longer.
-  os::Nanos followed = network().now();
-  for (uint64_t i = last.offset; i > offset; --i) {
-    const Ledger::Entry* entry = ledger_.find(kind.name, epoch, i);
-    if (!entry || followed - entry->time > (kind.history_ttl - 1) * os::kSecond) return false;
-    followed = entry->time;
-  }
-  return true;
-}
-
-void SdkClient::unsubscribe(const std::string& channel) {
-  Subscription& subscription = subscriptions_[channel];
   subscription.is_wanted = false;
-  if (subscription.state != Subscription::State::asked &&
-      subscription.state != Subscription::State::live) {
-    return;
+  if (subscription.state == Subscription::State::asked) {
+    set_state(subscription, Subscription::State::none);
   }
-  note(fmt::format("unsubscribes from {}", channel));
-  subscription.state = Subscription::State::leaving;
-  protocol::UnsubscribeRequest request{.channel = channel};
-  ask_now({.kind = Question::Kind::unsubscribe, .channel = channel, .payload = {}}, request);
-}
-
-void SdkClient::on_unsubscribed(const std::string& channel) {
-  ++counts_.unsubscribes;
-  Subscription& subscription = subscriptions_[channel];
-  if (subscription.state == Subscription::State::leaving) {
-    subscription.state = Subscription::State::none;
-  }
-  // The application may have changed its mind meanwhile.
-  if (subscription.is_wanted) subscribe(subscription.kind);
-}
-
-void SdkClient::on_unsubscribe_push(const std::string& channel, uint32_t code) {
-  note(fmt::format("{} was unsubscribed: {}", channel, code));
-  if (code != 2500 && code != 2000) violation(fmt::format("unsubscribed with {}", code));
-  const auto found = subscriptions_.find(channel);
-  if (found == subscriptions_.end()) return;
-  Subscription& subscription = found->second;
-  if (code == 2500) {
-    ++counts_.losses;
-    if (!subscription.kind.is_positioned) violation("a loss in a channel without positions");
-  }
-  // One that overtakes the answer to a subscribe was for an earlier subscription.
-  if (subscription.state != Subscription::State::live) return;
-  subscription.state = Subscription::State::none;
-  // The application asks again after 2000, the SDK after 2500.
-  subscribe_later(channel);
-}
-
-// --- Publications
-
-void SdkClient::on_publication(const std::string& channel, const ReadPublication& publication) {
-  ++counts_.publications;
-  const auto found = subscriptions_.find(channel);
-  if (found == subscriptions_.end()) return violation("a publication of a foreign channel");
-  Subscription& subscription = found->second;
-  if (subscription.state != Subscription::State::live &&
-      subscription.state != Subscription::State::leaving) {
-    return violation(
-        fmt::format("{} in {}, which is not subscribed to", shortened(publication.data), channel));
-  }
-  if (subscription.kind.is_positioned) {
-    check_positioned(subscription, publication);
-  } else {
-    check_plain(subscription, publication);
-  }
-}
-
-void SdkClient::check_positioned(Subscription& subscription, const ReadPublication& publication) {
-  const std::string& channel = subscription.kind.name;
-  if (!subscription.position) return violation("a publication before a position");
-  auto& [offset, epoch] = *subscription.position;
-  note(fmt::format("{} {}: {}", channel, publication.offset, shortened(publication.data)));
-  if (publication.offset != offset + 1) {
-    violation(fmt::format("{}: offset {} after {}@{}", channel, publication.offset, offset, epoch));
-  }
-  offset = publication.offset;
-  const Ledger::Entry* entry = ledger_.find(channel, epoch, offset);
-  if (!entry || entry->payload != publication.data) {
-    violation(
-        fmt::format("{}: {}@{} is not {}", channel, offset, epoch, shortened(publication.data)));
-  }
-  if (!publication.epoch.empty() && publication.epoch != epoch) {
-    violation(fmt::format("{}: epoch {} in {}", channel, publication.epoch, epoch));
-  }
-  subscription.seen.insert(publication.data);
-}
-
-void SdkClient::check_plain(Subscription& subscription, const ReadPublication& publication) {
-  const std::string& channel = subscription.kind.name;
-  note(fmt::format("{}: {}", channel, shortened(publication.data)));
-  const auto place = ledger_.find(channel, publication.data);
-  if (!place) return violation(fmt::format("{}: nobody published {}", channel, publication.data));
-  const Ledger::Entry& entry = ledger_.at(channel, *place);
-  if (entry.offset != publication.offset) {
-    violation(fmt::format("{}: offset {} and not {}", channel, publication.offset, entry.offset));
-  }
-  const bool is_new = subscription.seen.insert(publication.data).second;
-  if (subscription.last_place && *place <= *subscription.last_place) {
-    // Only what the broker repeats may come again, or behind its successors.
-    if (entry.repeats == 0) {
-      violation(fmt::format("{}: {} came {}", channel, shortened(publication.data),
-                            is_new ? "late" : "twice"));
-    }
-    return;
-  }
-  if (subscription.is_unbroken) {
-    for (size_t i = *subscription.last_place + 1; i < *place; ++i) {
-      if (!ledger_.at(channel, i).is_lost) {
-        violation(
-            fmt::format("{}: {} is missing", channel, shortened(ledger_.at(channel, i).payload)));
-      }
-    }
-  }
-  subscription.last_place = place;
-  // What may be a late repetition says nothing of what comes next.
-  if (entry.repeats == 0)
-    subscription.is_unbroken = subscription.state == Subscription::State::live;
-}
-
-void SdkClient::publish(const std::string& channel, const std::string& payload) {
-  if (state_ != State::connected) return;
-  const auto found = subscriptions_.find(channel);
-  const bool is_live =
-      found != subscriptions_.end() && found->second.state == Subscription::State::live;
-  protocol::PublishRequest request;
-  request.channel = channel;
-  request.data = std::string_view(payload);
-  ask_now({.kind = Question::Kind::publish,
-           .channel = channel,
-           .payload = payload,
-           .life = is_live ? found->second.life : 0},
-          request);
-}
-
-// A publisher that is subscribed gets its own before the answer (spec subscriptions.md 4.1).
-void SdkClient::on_published(const Question& question) {
-  if (!ledger_.find(question.channel, question.payload)) violation("published nothing");
-  if (!options_.promises.is_reliable || question.life == 0) return;
-  const Subscription& subscription = subscriptions_[question.channel];
-  if (subscription.state != Subscription::State::live || subscription.life != question.life) return;
-  if (!subscription.seen.contains(question.payload)) {
-    violation(fmt::format("{}: the answer came before {}", question.channel,
-                          shortened(question.payload)));
-  }
-}
-
-// --- Other questions
-
-void SdkClient::ask_presence(const std::string& channel) {
-  const auto found = subscriptions_.find(channel);
-  if (state_ != State::connected || found == subscriptions_.end()) return;
-  if (found->second.state != Subscription::State::live) return;
-  ask_now({.kind = Question::Kind::presence,
-           .channel = channel,
-           .payload = {},
-           .life = found->second.life},
-          protocol::PresenceRequest{.channel = channel});
-}
-
-void SdkClient::on_presence(const Question& question, const ServerMessage& message) {
-  const Subscription& subscription = subscriptions_[question.channel];
-  if (subscription.state != Subscription::State::live || subscription.life != question.life) return;
-  if (!std::ranges::count(message.present, client_id_)) {
-    violation(fmt::format("is not present in {}", question.channel));
-  }
-}
-
-void SdkClient::ask_history(const std::string& channel, int32_t limit) {
-  const auto found = subscriptions_.find(channel);
-  if (state_ != State::connected || found == subscriptions_.end()) return;
-  if (found->second.state != Subscription::State::live) return;
-  protocol::HistoryRequest request;
-  request.channel = channel;
-  request.limit = limit;
-  ask_now({.kind = Question::Kind::history, .channel = channel, .payload = {}, .limit = limit},
-          request);
-}
-
-void SdkClient::on_history(const Question& question, const ServerMessage& message) {
-  if (question.limit >= 0 && message.publications.size() > static_cast<size_t>(question.limit)) {
-    violation("more history than asked for");
-  }
-  uint64_t last = 0;
-  for (const ReadPublication& one : message.publications) {
-    const Ledger::Entry* entry = ledger_.find(question.channel, message.epoch, one.offset);
-    if (!entry || entry->payload != one.data || (last != 0 && one.offset != last + 1)) {
-      violation(fmt::format("{}: history is wrong at {}", question.channel, one.offset));
-    }
-    last = one.offset;
-  }
-  if (last > message.offset) violation("history beyond its top");
 }
 
 // --- For the end
@@ -541,8 +392,58 @@ std::set<std::string> SdkClient::live_channels() const {
 
 std::optional<protocol::StreamPosition> SdkClient::position(const std::string& channel) const {
   const auto found = subscriptions_.find(channel);
-  if (found == subscriptions_.end() || !found->second.kind.is_positioned) return std::nullopt;
+  if (found == subscriptions_.end() || !found->second.is_positioned) return std::nullopt;
   return found->second.position;
+}
+
+bool SdkClient::wants_nothing_behind(const std::string& channel) const {
+  const Subscription& subscription = subscriptions_.at(channel);
+  const auto& [offset, epoch] = *subscription.position;
+  const uint64_t top = ledger_.top(channel, epoch);
+  for (uint64_t i = offset + 1; i <= top; ++i) {
+    const Ledger::Entry* entry = ledger_.find(channel, epoch, i);
+    if (!entry || passes(subscription, *entry)) return false;
+  }
+  return top > offset;
+}
+
+const std::set<std::string>* SdkClient::members(const std::string& channel) const {
+  const auto found = subscriptions_.find(channel);
+  if (found == subscriptions_.end() || !found->second.members) return nullptr;
+  return &*found->second.members;
+}
+
+os::Nanos SdkClient::live_since(const std::string& channel) const {
+  return subscriptions_.at(channel).live_since;
+}
+
+SdkClient::Mark SdkClient::mark(const std::string& channel) const {
+  const auto found = unsubscribe_pushes_.find(channel);
+  return {.connection = state_ == State::connected ? connection_ : 0,
+          .pushes = found == unsubscribe_pushes_.end() ? 0 : found->second};
+}
+
+bool SdkClient::is_as_marked(const Mark& mark) const {
+  return mark.connection != 0 && state_ == State::connected && connection_ == mark.connection &&
+         !options_.has_floods && has_read_for(20 * os::kSecond);
+}
+
+bool SdkClient::is_asking(Question::Kind kind) const {
+  return std::ranges::any_of(questions_,
+                             [kind](const auto& one) { return one.second.kind == kind; });
+}
+
+std::string SdkClient::describe() const {
+  constexpr std::string_view kStates[] = {"away", "opening", "connecting", "connected", "gone"};
+  std::string text(kStates[static_cast<size_t>(state_)]);
+  for (const auto& [id, question] : questions_) {
+    text += fmt::format(", asks {} of {}", static_cast<int>(question.kind), question.channel);
+  }
+  for (const auto& [name, one] : subscriptions_) {
+    if (one.is_wanted == (one.state == Subscription::State::live)) continue;
+    text += fmt::format(", {} is in state {}", name, static_cast<int>(one.state));
+  }
+  return text;
 }
 
 bool SdkClient::is_settled() const {
@@ -550,6 +451,7 @@ bool SdkClient::is_settled() const {
   if (state_ != State::connected || !questions_.empty()) return false;
   return std::ranges::all_of(subscriptions_, [](const auto& one) {
     const Subscription& subscription = one.second;
+    if (subscription.is_server_side) return subscription.state == Subscription::State::live;
     return subscription.is_wanted == (subscription.state == Subscription::State::live);
   });
 }

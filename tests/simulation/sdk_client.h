@@ -9,22 +9,12 @@
 #include <vector>
 
 #include "protocol/messages.h"
+#include "tests/simulation/channel_kind.h"
 #include "tests/simulation/ledger.h"
 #include "tests/simulation/server_message.h"
 #include "tests/simulation/sim_websocket.h"
 
 namespace gyre::sim {
-
-// What a channel is, as its namespace says.
-struct ChannelKind {
-  std::string name;
-  bool has_history = false;
-  bool is_positioned = false;  // recoverable ones are, too
-  bool is_recoverable = false;
-  bool has_presence = false;
-  int32_t history_size = 0;
-  int64_t history_ttl = 0;  // seconds
-};
 
 // What the engine promises beyond what every engine does.
 struct EnginePromises {
@@ -41,6 +31,7 @@ struct EnginePromises {
 // scenario.
 class SdkClient final : public SimWebSocket {
  public:
+  static std::string_view secret() { return kSecret; }
   struct Options {
     std::string name;
     std::string user;
@@ -49,8 +40,15 @@ class SdkClient final : public SimWebSocket {
     bool connects_first = false;  // subscribes only when the connect has been answered
     bool is_slow = false;         // does not read for a while now and then
     bool may_be_slow = false;     // may be thrown out for that
+    bool has_floods = false;      // there are, so that much may wait for it
+    bool has_token = false;       // connects by a token, and refreshes it
+    uint32_t concurrency = 1;     // of its commands, on the server
+    uint32_t channel_limit = 128;
+    os::Nanos expired_close_delay = 0;
     EnginePromises promises;
     int32_t recovery_limit = 300;
+    // All that there are, by name: for subscriptions that the server makes.
+    const std::map<std::string, ChannelKind>* channels = nullptr;
   };
   SdkClient(SimNetwork& network, Agenda& agenda, Ledger& ledger, Record& record, Options options);
 
@@ -61,9 +59,26 @@ class SdkClient final : public SimWebSocket {
   void publish(const std::string& channel, const std::string& payload);
   void ask_presence(const std::string& channel);
   void ask_history(const std::string& channel, int32_t limit);
-  void stop();  // for good; the server is told, or not
+  void stop();            // for good; the server is told, or not
+  void finish_sending();  // half-closes
+  // Reads no more, says no more, and stays.
+  void fall_asleep();
+  bool is_asleep() const { return is_asleep_; }
+  void read_slowly(bool is_resting) {
+    pause_reading(is_resting);
+    last_pause_ = network().now();
+  }
+  bool has_read_for(os::Nanos duration) const {
+    return !is_paused() && last_pause_ + duration < network().now();
+  }
   // Waits longer before it comes back.
   void set_patience(os::Nanos most) { patience_ = most; }
+  // Reads, comes back soon, and has tokens that last: nothing more happens by itself.
+  void calm() {
+    read_slowly(false);
+    set_patience(500 * os::kMillisecond);
+    is_calm_ = true;
+  }
 
   // --- For the end of a scenario.
   const std::string& name() const { return options_.name; }
@@ -77,8 +92,23 @@ class SdkClient final : public SimWebSocket {
   std::set<std::string> live_channels() const;
   // Where it stands in a positioned channel.
   std::optional<protocol::StreamPosition> position(const std::string& channel) const;
+  // Whether it wants none of the ledger's entries behind its position, as its filter says.
+  bool wants_nothing_behind(const std::string& channel) const;
+  // Whom it believes to be in the channel; null if it is not told.
+  const std::set<std::string>* members(const std::string& channel) const;
+  os::Nanos live_since(const std::string& channel) const;
+
+  // --- What the server API does to it must show within a while.
+  struct Mark {
+    uint64_t connection = 0;
+    uint64_t pushes = 0;  // unsubscribes of the channel
+  };
+  Mark mark(const std::string& channel) const;
+  // It is still connected as it was, and has been reading all the time.
+  bool is_as_marked(const Mark& mark) const;
   // All that it wants is live.
   bool is_settled() const;
+  std::string describe() const;
 
   struct Counts {
     uint64_t connects = 0;
@@ -86,7 +116,8 @@ class SdkClient final : public SimWebSocket {
     uint64_t recovered = 0;
     uint64_t recovered_publications = 0;
     uint64_t unrecovered = 0;
-    uint64_t losses = 0;  // unsubscribe 2500
+    uint64_t losses = 0;  // unsubscribe 2500, disconnect 3010
+    uint64_t deltas = 0;
     uint64_t unsubscribes = 0;
     std::map<uint16_t, uint64_t> disconnects;
   };
@@ -98,7 +129,16 @@ class SdkClient final : public SimWebSocket {
     enum class State : uint8_t { none, asked, live, leaving };
     ChannelKind kind;
     State state = State::none;
-    bool is_wanted = true;
+    bool is_wanted = false;
+    bool is_server_side = false;
+    bool is_positioned = false;  // as it is live
+    bool has_delta = false;
+    std::optional<std::string> base;               // the publication that the next delta is made of
+    std::string filter;                            // the tag that it wants; empty: any
+    std::optional<std::set<std::string>> members;  // who has joined and not left, since it is live
+    os::Nanos live_since = 0;
+    uint64_t changes = 0;  // counts changes of its state
+    uint32_t already = 0;  // answers that say that it is there, though it is not
     // Positioned: all up to here has been seen, or the client was told that it was not.
     std::optional<protocol::StreamPosition> position;
     bool has_asked_to_recover = false;
@@ -109,12 +149,24 @@ class SdkClient final : public SimWebSocket {
     std::set<std::string> seen;
   };
   struct Question {
-    enum class Kind : uint8_t { connect, subscribe, unsubscribe, publish, presence, history };
+    enum class Kind : uint8_t {
+      connect,
+      subscribe,
+      unsubscribe,
+      publish,
+      presence,
+      history,
+      refresh
+    };
     Kind kind;
     std::string channel;
     std::string payload;
     uint64_t life = 0;
     int32_t limit = 0;
+    // Of the channel's subscription, as of the question.
+    uint64_t changes = 0;
+    bool was_live = false;
+    bool was_none = false;
   };
 
   void on_open() override;
@@ -125,13 +177,35 @@ class SdkClient final : public SimWebSocket {
 
   void handle(const ServerMessage& message);
   void on_connected(const ServerMessage& message);
+  void on_expiry(const ServerMessage& message);
+  void refresh_later(os::Nanos wait);
+  void on_refreshed(const ServerMessage& message);
+  std::string make_token(bool is_ours);
+  void check_expiry();
+  void check_disconnect(uint16_t code);
   void on_error(const Question& question, uint32_t code);
+  bool is_asking(Question::Kind kind) const;
+  static std::string_view name_of(Question::Kind kind);
+  void on_refused(const Question& question, uint32_t code);
   void on_subscribed(const std::string& channel, const ServerMessage& message);
+  void on_subscribed_by_server(const std::string& channel, const ServerMessage& message);
+  void go_live(Subscription& subscription, const ServerMessage& message);
+  void set_state(Subscription& subscription, Subscription::State state);
+  // Of its subscriptions: the live ones, or those that are on their way as well.
+  size_t count(bool is_live) const;
+  bool passes(const Subscription& subscription, const Ledger::Entry& entry) const;
+  void take_payload(Subscription& subscription, ReadPublication& publication);
+  void on_member(const ServerMessage& message);
+  Question question_of(Question::Kind kind, const std::string& channel) const;
+  // Whether it was subscribed when the server came to the question; nothing if nobody can know.
+  std::optional<bool> was_subscribed(const Question& question) const;
+  Allowed allowed(const Question& question) const;
+  void check_allowed(const Question& question, bool was_done);
   void check_recovery(Subscription& subscription, const ServerMessage& message);
   bool was_recoverable(const Subscription& subscription) const;
   void on_unsubscribed(const std::string& channel);
   void on_unsubscribe_push(const std::string& channel, uint32_t code);
-  void on_publication(const std::string& channel, const ReadPublication& publication);
+  void on_publication(const std::string& channel, ReadPublication publication);
   void check_positioned(Subscription& subscription, const ReadPublication& publication);
   void check_plain(Subscription& subscription, const ReadPublication& publication);
   void on_published(const Question& question);
@@ -149,6 +223,8 @@ class SdkClient final : public SimWebSocket {
   void note(std::string_view what) { record_.note(options_.name, what); }
   void violation(std::string_view what) { record_.violation(options_.name, what); }
 
+  static constexpr std::string_view kSecret = "the secret of all tokens";
+
   Agenda& agenda_;
   Ledger& ledger_;
   Record& record_;
@@ -160,6 +236,15 @@ class SdkClient final : public SimWebSocket {
   uint32_t next_id_ = 1;
   std::map<uint32_t, Question> questions_;
   std::map<std::string, Subscription> subscriptions_;
+  std::map<std::string, uint64_t> unsubscribe_pushes_;  // by channel, subscribed to or not
+  bool is_asleep_ = false;
+  bool is_calm_ = false;
+  bool has_sent_foreign_token_ = false;
+  std::optional<os::Nanos> end_;  // when the server ends the connection, unless it is refreshed
+  os::Nanos last_end_ = 0;        // as `end_`, of the last word of it
+  uint64_t expiries_ = 0;         // counts what was said of that
+  os::Nanos last_pause_ = 0;
+  uint32_t last_answered_ = 0;  // the id
   Counts counts_;
 };
 

@@ -27,6 +27,7 @@ void add(ScenarioResult& sum, const ScenarioResult& one, uint64_t seed) {
   sum.unrecovered += one.unrecovered;
   sum.losses += one.losses;
   sum.slow += one.slow;
+  sum.deltas += one.deltas;
 }
 
 }  // namespace
@@ -78,10 +79,10 @@ std::string SeedRuns::summary() const {
   return fmt::format(
       "{} seeds from {} over {}, {} failed: {} steps, {} s of virtual time, {} connects, {} "
       "publications read, {} recovered ({} publications), {} not recovered, {} told of losses, {} "
-      "slow; hash {:016x}",
+      "slow, {} deltas; hash {:016x}",
       seeds, first, name_of(engine), failed, sum.steps, sum.simulated / os::kSecond, sum.connects,
       sum.publications, sum.recovered, sum.recovered_publications, sum.unrecovered, sum.losses,
-      sum.slow, sum.hash);
+      sum.slow, sum.deltas, sum.hash);
 }
 
 }  // namespace gyre::sim

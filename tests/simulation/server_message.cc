@@ -58,27 +58,58 @@ std::string text(const dom::object& object, const char* key) {
 // their publications.
 ReadPublication read_publication(const dom::object& object, std::string_view message,
                                  size_t& from) {
-  return {.data = raw_text(message, "data", from),
-          .offset = number(object, "offset"),
-          .epoch = text(object, "epoch")};
+  ReadPublication one{.data = raw_text(message, "data", from),
+                      .text = {},
+                      .is_delta = truth(object, "delta"),
+                      .offset = number(object, "offset"),
+                      .epoch = text(object, "epoch")};
+  one.text = one.data.starts_with('"') ? text(object, "data") : one.data;
+  return one;
 }
 
-void read_publications(const dom::object& object, std::string_view source, ServerMessage& out) {
+void read_publications(const dom::object& object, std::string_view source, size_t& from,
+                       ServerMessage& out) {
   dom::array all;
   if (object["publications"].get(all) != simdjson::SUCCESS) return;
-  size_t from = 0;
   for (dom::object one : all) out.publications.push_back(read_publication(one, source, from));
 }
 
-void read_subscribe(const dom::object& object, std::string_view source, ServerMessage& out) {
+void read_subscribe(const dom::object& object, std::string_view source, size_t& from,
+                    ServerMessage& out) {
   out.kind = MessageKind::subscribe;
   out.recoverable = truth(object, "recoverable");
   out.positioned = truth(object, "positioned");
   out.recovered = truth(object, "recovered");
   out.was_recovering = truth(object, "was_recovering");
+  out.has_delta = truth(object, "delta");
   out.epoch = text(object, "epoch");
   out.offset = number(object, "offset");
-  read_publications(object, source, out);
+  read_publications(object, source, from, out);
+}
+
+void read_expiry(const dom::object& object, ServerMessage& out) {
+  out.expires = truth(object, "expires");
+  out.ttl = static_cast<uint32_t>(number(object, "ttl"));
+}
+
+void read_connect(const dom::object& object, std::string_view source, ServerMessage& out) {
+  out.kind = MessageKind::connect;
+  out.client = text(object, "client");
+  read_expiry(object, out);
+  dom::object subs;
+  if (object["subs"].get(subs) != simdjson::SUCCESS) return;
+  size_t from = 0;
+  for (const dom::key_value_pair one : subs) {
+    ServerMessage& sub = out.subs.emplace_back();
+    sub.channel = one.key;
+    read_subscribe(dom::object(one.value), source, from, sub);
+  }
+}
+
+// Who joins or leaves.
+std::string read_member(const dom::object& object) {
+  dom::object info;
+  return object["info"].get(info) == simdjson::SUCCESS ? text(info, "client") : std::string();
 }
 
 bool read_push(const dom::object& push, std::string_view source, ServerMessage& out) {
@@ -88,6 +119,19 @@ bool read_push(const dom::object& push, std::string_view source, ServerMessage& 
     out.kind = MessageKind::push_publication;
     size_t from = 0;
     out.publications.push_back(read_publication(inner, source, from));
+  } else if (push["join"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::push_join;
+    out.client = read_member(inner);
+  } else if (push["leave"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::push_leave;
+    out.client = read_member(inner);
+  } else if (push["subscribe"].get(inner) == simdjson::SUCCESS) {
+    size_t from = 0;
+    read_subscribe(inner, source, from, out);
+    out.kind = MessageKind::push_subscribe;
+  } else if (push["refresh"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::push_refresh;
+    read_expiry(inner, out);
   } else if (push["unsubscribe"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::push_unsubscribe;
     out.code = static_cast<uint32_t>(number(inner, "code"));
@@ -113,10 +157,13 @@ bool read_json(dom::parser& parser, std::string_view line, ServerMessage& out) {
     out.kind = MessageKind::error;
     out.code = static_cast<uint32_t>(number(inner, "code"));
   } else if (message["connect"].get(inner) == simdjson::SUCCESS) {
-    out.kind = MessageKind::connect;
-    out.client = text(inner, "client");
+    read_connect(inner, line, out);
   } else if (message["subscribe"].get(inner) == simdjson::SUCCESS) {
-    read_subscribe(inner, line, out);
+    size_t from = 0;
+    read_subscribe(inner, line, from, out);
+  } else if (message["refresh"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::refresh;
+    read_expiry(inner, out);
   } else if (message["unsubscribe"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::unsubscribe;
   } else if (message["publish"].get(inner) == simdjson::SUCCESS) {
@@ -130,7 +177,8 @@ bool read_json(dom::parser& parser, std::string_view line, ServerMessage& out) {
     out.kind = MessageKind::history;
     out.epoch = text(inner, "epoch");
     out.offset = number(inner, "offset");
-    read_publications(inner, line, out);
+    size_t from = 0;
+    read_publications(inner, line, from, out);
   } else {
     return false;
   }
@@ -196,8 +244,10 @@ bool read_publication(std::string_view bytes, ServerMessage& out) {
   while (fields.next()) {
     if (fields.field() == 4) one.data = fields.string();
     if (fields.field() == 6) one.offset = fields.value();
+    if (fields.field() == 8) one.is_delta = fields.value() != 0;
     if (fields.field() == 14) one.epoch = fields.string();
   }
+  one.text = one.data;
   out.publications.push_back(std::move(one));
   return !fields.is_broken();
 }
@@ -214,6 +264,7 @@ bool read_subscribe(std::string_view bytes, ServerMessage& out) {
     if (fields.field() == 9) out.offset = fields.value();
     if (fields.field() == 10) out.positioned = fields.value() != 0;
     if (fields.field() == 12) out.was_recovering = fields.value() != 0;
+    if (fields.field() == 13) out.has_delta = fields.value() != 0;
   }
   return is_good && !fields.is_broken();
 }
@@ -253,6 +304,43 @@ uint32_t code_in(std::string_view bytes, uint32_t field) {
   return static_cast<uint32_t>(code);
 }
 
+// The push `subscribe`, whose numbers are its own.
+bool read_subscribe_push(std::string_view bytes, ServerMessage& out) {
+  out.kind = MessageKind::push_subscribe;
+  Fields fields(bytes);
+  while (fields.next()) {
+    if (fields.field() == 1) out.recoverable = fields.value() != 0;
+    if (fields.field() == 4) out.epoch = fields.string();
+    if (fields.field() == 5) out.offset = fields.value();
+    if (fields.field() == 6) out.positioned = fields.value() != 0;
+  }
+  return !fields.is_broken();
+}
+
+// Who joins or leaves.
+bool read_member(std::string_view bytes, ServerMessage& out) {
+  Fields fields(bytes);
+  while (fields.next()) {
+    if (fields.field() != 1) continue;
+    Fields info(fields.text());
+    while (info.next()) {
+      if (info.field() == 2) out.client = info.string();
+    }
+    if (info.is_broken()) return false;
+  }
+  return !fields.is_broken();
+}
+
+// The fields `expires` and `ttl`, by their numbers.
+bool read_expiry(std::string_view bytes, uint32_t expires, uint32_t ttl, ServerMessage& out) {
+  Fields fields(bytes);
+  while (fields.next()) {
+    if (fields.field() == expires) out.expires = fields.value() != 0;
+    if (fields.field() == ttl) out.ttl = static_cast<uint32_t>(fields.value());
+  }
+  return !fields.is_broken();
+}
+
 bool read_push(std::string_view bytes, ServerMessage& out) {
   Fields fields(bytes);
   bool is_known = false;
@@ -264,6 +352,18 @@ bool read_push(std::string_view bytes, ServerMessage& out) {
       case 4:
         out.kind = MessageKind::push_publication;
         is_known = read_publication(fields.text(), out);
+        break;
+      case 5:
+      case 6:
+        out.kind = fields.field() == 5 ? MessageKind::push_join : MessageKind::push_leave;
+        is_known = read_member(fields.text(), out);
+        break;
+      case 9:
+        is_known = read_subscribe_push(fields.text(), out);
+        break;
+      case 12:
+        out.kind = MessageKind::push_refresh;
+        is_known = read_expiry(fields.text(), 1, 2, out);
         break;
       case 7:
         out.kind = MessageKind::push_unsubscribe;
@@ -285,10 +385,19 @@ bool read_push(std::string_view bytes, ServerMessage& out) {
 bool read_connect(std::string_view bytes, ServerMessage& out) {
   out.kind = MessageKind::connect;
   Fields fields(bytes);
+  bool is_good = read_expiry(bytes, 3, 4, out);
   while (fields.next()) {
     if (fields.field() == 1) out.client = fields.string();
+    if (fields.field() != 6) continue;
+    ServerMessage& sub = out.subs.emplace_back();
+    Fields entry(fields.text());
+    while (entry.next()) {
+      if (entry.field() == 1) sub.channel = entry.string();
+      if (entry.field() == 2) is_good = read_subscribe(entry.text(), sub) && is_good;
+    }
+    is_good = is_good && !entry.is_broken();
   }
-  return !fields.is_broken();
+  return is_good && !fields.is_broken();
 }
 
 bool read_protobuf(std::string_view bytes, ServerMessage& out) {
@@ -327,6 +436,10 @@ bool read_protobuf(std::string_view bytes, ServerMessage& out) {
         break;
       case 11:
         is_good = read_history(fields.text(), out);
+        break;
+      case 14:
+        out.kind = MessageKind::refresh;
+        is_good = read_expiry(fields.text(), 3, 4, out);
         break;
       default:
         return false;

@@ -14,7 +14,9 @@ namespace gyre::sim {
 
 // What a client reads of a publication.
 struct ReadPublication {
-  std::string data;
+  std::string data;  // as it stands in the message
+  std::string text;  // what a JSON string in it says; else the same
+  bool is_delta = false;
   uint64_t offset = 0;
   std::string epoch;
 };
@@ -31,19 +33,28 @@ struct ServerMessage {
     publish,
     presence,
     history,
+    refresh,
     push_publication,
+    push_join,
+    push_leave,
+    push_subscribe,
     push_unsubscribe,
+    push_refresh,
     push_disconnect,
   };
   Kind kind = Kind::ping;
-  uint32_t id = 0;      // of replies
-  uint32_t code = 0;    // error, push_unsubscribe, push_disconnect
-  std::string channel;  // of pushes
-  std::string client;   // connect
+  uint32_t id = 0;       // of replies
+  uint32_t code = 0;     // error, push_unsubscribe, push_disconnect
+  std::string channel;   // of pushes
+  std::string client;    // connect; who joins or leaves
+  bool expires = false;  // connect, refresh, push_refresh
+  uint32_t ttl = 0;
+  std::vector<ServerMessage> subs;  // connect: server-side subscriptions, each with its channel
   bool recoverable = false;
   bool positioned = false;
   bool recovered = false;
   bool was_recovering = false;
+  bool has_delta = false;
   std::string epoch;
   uint64_t offset = 0;
   std::vector<ReadPublication> publications;  // subscribe, history; the one of a push

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/call.h"
+#include "tests/simulation/ledger_broker.h"
 
 namespace gyre::sim {
 
@@ -52,7 +53,8 @@ engine::PublishResult SimStore::publish(engine::PublishRequest request) {
   }
   ledger_.published(request.channel, {.payload = published->data,
                                       .epoch = result.position.epoch,
-                                      .offset = result.position.offset});
+                                      .offset = result.position.offset,
+                                      .tag = tag_of(*published)});
   deliver(request.channel, published, result.position.epoch);
   return result;
 }
@@ -107,6 +109,11 @@ class SimBroker::Trip {
 };
 
 SimBroker::~SimBroker() {
+  die();
+}
+
+void SimBroker::die() {
+  *is_dead_ = true;
   std::erase_if(store_.subscribers_, [this](const auto& one) { return one.second == this; });
 }
 
@@ -118,17 +125,20 @@ os::Nanos SimBroker::arrival(Line line) {
 void SimBroker::deliver_later(std::string channel, protocol::PublicationRef publication,
                               std::string epoch) {
   const os::Nanos wait = arrival(kDeliveries) - store_.network_.now();
-  store_.agenda_.after(wait, [this, channel = std::move(channel),
-                              publication = std::move(publication), epoch = std::move(epoch)] {
-    runtime::send_errand(shard_, [events = events_, channel, publication, epoch] {
-      events->on_publication(channel, publication, epoch);
-    });
-  });
+  store_.agenda_.after(
+      wait, [this, channel = std::move(channel), publication = std::move(publication),
+             epoch = std::move(epoch), is_dead = is_dead_] {
+        if (*is_dead) return;
+        runtime::send_errand(shard_, [events = events_, channel, publication, epoch] {
+          events->on_publication(channel, publication, epoch);
+        });
+      });
 }
 
 runtime::Task<Result<void>> SimBroker::subscribe(std::string channel) {
   const bool is_before = is_refused();
   co_await Trip(*this, kInterest);
+  if (*is_dead_) co_return unavailable();
   if (!is_before) store_.subscribers_[channel] = this;
   const bool is_after = is_unconfirmed();
   // The confirmation comes on the line of the deliveries.
@@ -139,6 +149,7 @@ runtime::Task<Result<void>> SimBroker::subscribe(std::string channel) {
 
 runtime::Task<Result<void>> SimBroker::unsubscribe(std::string channel) {
   co_await Trip(*this, kInterest);
+  if (*is_dead_) co_return unavailable();
   store_.subscribers_.erase(channel);
   const bool is_after = is_unconfirmed();
   co_await Trip(*this, kDeliveries);
@@ -149,7 +160,7 @@ runtime::Task<Result<void>> SimBroker::unsubscribe(std::string channel) {
 runtime::Task<Result<engine::PublishResult>> SimBroker::publish(engine::PublishRequest request) {
   const bool is_before = is_refused();
   co_await Trip(*this, kQuestions);
-  if (is_before) co_return unavailable();
+  if (is_before || *is_dead_) co_return unavailable();
   engine::PublishResult result = store_.publish(std::move(request));
   const bool is_after = is_unconfirmed();
   co_await Trip(*this, kAnswers);
@@ -161,6 +172,7 @@ runtime::Task<Result<engine::HistoryPage>> SimBroker::history(std::string channe
                                                               engine::HistoryQuery query) {
   const bool is_failing = is_refused();
   co_await Trip(*this, kQuestions);
+  if (*is_dead_) co_return unavailable();
   Result<engine::HistoryPage> page = store_.read(channel, query);
   co_await Trip(*this, kAnswers);
   if (is_failing) co_return unavailable();
@@ -169,6 +181,7 @@ runtime::Task<Result<engine::HistoryPage>> SimBroker::history(std::string channe
 
 runtime::Task<Result<void>> SimBroker::remove_history(std::string channel) {
   co_await Trip(*this, kQuestions);
+  if (*is_dead_) co_return unavailable();
   store_.stream(channel, kStoreMetaTtl).clear();
   co_await Trip(*this, kAnswers);
   co_return Result<void>();

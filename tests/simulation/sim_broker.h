@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -66,6 +67,8 @@ class SimBroker final : public engine::Broker {
  public:
   SimBroker(runtime::Shard& shard, SimStore& store) : shard_(shard), store_(store) {}
   ~SimBroker() override;
+  // Its node has been killed: nothing that it does reaches the store any more, nor it the node.
+  void die();
 
   void attach(engine::BrokerEvents& events) override { events_ = &events; }
   runtime::Task<Result<void>> subscribe(std::string channel) override;
@@ -96,6 +99,8 @@ class SimBroker final : public engine::Broker {
   SimStore& store_;
   engine::BrokerEvents* events_ = nullptr;
   os::Nanos line_free_[kLines] = {};
+  // Shared with deliveries on their way, which may outlive the broker.
+  const std::shared_ptr<bool> is_dead_ = std::make_shared<bool>(false);
 };
 
 }  // namespace gyre::sim

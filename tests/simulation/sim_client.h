@@ -32,7 +32,9 @@ class SimClient : public SimActor {
     finishing_ = paused_ = ended_ = broken_ = false;
     connect(port);
   }
-  void send(std::string_view bytes) { outgoing_ += bytes; }
+  void send(std::string_view bytes) {
+    if (!finishing_) outgoing_ += bytes;
+  }
   // No more will be sent, after what is queued.
   void finish() { finishing_ = true; }
   void close() {

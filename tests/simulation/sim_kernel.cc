@@ -17,6 +17,16 @@ void SimKernel::random(void* bytes, size_t count) {
                   [this] { return static_cast<char>(network_.random()); });
 }
 
+void SimKernel::die() {
+  for (auto& [number, socket] : sockets_) {
+    if (socket.listener) {
+      network_.unlisten(socket.listener);
+    } else {
+      network_.break_off(socket.end);
+    }
+  }
+}
+
 os::Descriptor SimKernel::add(Socket socket) {
   os::Descriptor number = 3;
   while (sockets_.contains(number)) ++number;

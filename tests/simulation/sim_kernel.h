@@ -21,8 +21,11 @@ class SimKernel final : public os::Kernel {
   void collect();
   size_t open_sockets() const { return sockets_.size(); }
 
+  // The machine is gone: all of its connections are broken, and nobody listens.
+  void die();
+
   os::Nanos monotonic() override { return network_.now(); }
-  os::Nanos wall() override { return kEpoch + network_.now(); }
+  os::Nanos wall() override { return network_.wall(); }
   void random(void* bytes, size_t count) override;
   Result<os::Descriptor> listen(const os::ListenOptions& options, os::Token token) override;
   uint16_t local_port(os::Descriptor socket) override;
@@ -38,8 +41,6 @@ class SimKernel final : public os::Kernel {
   void wake() override { is_woken_ = true; }
 
  private:
-  static constexpr os::Nanos kEpoch = 1'700'000'000 * os::kSecond;
-
   struct Socket {
     End end;
     std::shared_ptr<SimNetwork::Listener> listener;  // of a listening one

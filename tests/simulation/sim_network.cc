@@ -142,6 +142,11 @@ void SimNetwork::finish(const End& end) {
   pipe.in_flight.push_back({due_after(previous), {}, true});
 }
 
+void SimNetwork::break_off(const End& end) {
+  end.connection->break_at = now_;
+  deliver(*end.connection);
+}
+
 void SimNetwork::close(const End& end) {
   Connection& connection = *end.connection;
   if (connection.is_closed[end.side]) return;

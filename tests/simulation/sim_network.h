@@ -70,6 +70,9 @@ class SimNetwork {
   SimNetwork(uint64_t seed, Weather weather) : random_(seed), weather_(weather) {}
 
   os::Nanos now() const { return now_; }
+  // The clock on the wall, which others may set.
+  os::Nanos wall() const { return kEpoch + now_ + wall_shift_; }
+  void set_wall_clock(os::Nanos change) { wall_shift_ += change; }
   void advance_to(os::Nanos when);
   // When the network changes next by itself; kForever if it does not.
   os::Nanos next_due() const;
@@ -105,6 +108,8 @@ class SimNetwork {
   std::string receive(const End& end, size_t most);
   void finish(const End& end);
   void close(const End& end);
+  // Now, with all that is on its way.
+  void break_off(const End& end);
 
   size_t open_connections() const { return connections_.size(); }
 
@@ -114,7 +119,9 @@ class SimNetwork {
 
   std::mt19937_64 random_;
   const Weather weather_;
+  static constexpr os::Nanos kEpoch = 1'700'000'000 * os::kSecond;
   os::Nanos now_ = 1'000 * os::kSecond;
+  os::Nanos wall_shift_ = 0;
   uint64_t hash_ = 14695981039346656037ull;
   uint64_t next_number_ = 1;
   uint16_t next_port_ = 20'000;

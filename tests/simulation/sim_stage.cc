@@ -14,6 +14,12 @@ void SimStage::engage(runtime::Shard& shard) {
   places_[engaged_++]->shard = &shard;
 }
 
+void SimStage::dismiss(const runtime::Shard& shard) {
+  for (const auto& place : places_) {
+    if (place->shard == &shard) place->shard = nullptr;
+  }
+}
+
 void SimStage::turn(Place& place) {
   place.shard->turn();
   // A thread would look once more and go to sleep at once.
@@ -54,7 +60,9 @@ bool SimStage::step(os::Nanos limit) {
 bool SimStage::advance(os::Nanos limit) {
   os::Nanos due = network_.next_due();
   for (const auto& place : places_) {
-    if (place->shard) due = std::min(due, place->asleep_until);
+    if (!place->shard) continue;
+    due = std::min(due, place->asleep_until);
+    if (!place->shard->may_sleep_until(place->asleep_until)) has_lost_wake_up_ = true;
   }
   if (due == os::kForever || due > limit) return false;
   network_.advance_to(due);

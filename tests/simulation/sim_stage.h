@@ -24,6 +24,12 @@ class SimStage {
   SimKernel& kernel(size_t index) { return *places_[index]->kernel; }
   // The shard of the next kernel takes turns from now on.
   void engage(runtime::Shard& shard);
+  // The shard takes no more turns; it is about to be destroyed.
+  void dismiss(const runtime::Shard& shard);
+  size_t kernels() const { return places_.size(); }
+  // A shard that sleeps although it has something to do: a wake-up was lost. Asked when time is
+  // about to go on with nobody awake.
+  bool has_lost_wake_up() const { return has_lost_wake_up_; }
 
   // Steps the actor from now on; it must outlive the stage's steps.
   void add(SimActor& actor) { actors_.push_back(&actor); }
@@ -62,6 +68,7 @@ class SimStage {
   std::vector<SimActor*> actors_;
   std::vector<size_t> choices_;  // spare for step: places, then actors
   uint64_t steps_ = 0;
+  bool has_lost_wake_up_ = false;
 };
 
 }  // namespace gyre::sim

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gyre::sim {
+
+// Who may do something in a channel.
+enum class Allowed : uint8_t { nobody, subscribers, everybody };
+
+// What a channel is, as its namespace says, and what the rules make of it: a model of its own,
+// which shares no code with the server's.
+struct ChannelKind {
+  std::string name;
+  bool has_history = false;
+  bool is_positioned = false;  // if asked for; recoverable ones are, too
+  bool is_recoverable = false;
+  bool forces_positioning = false;  // not asked for, too; as for server-side subscriptions
+  bool forces_recovery = false;
+  bool has_presence = false;
+  bool has_members = false;  // tells who joins and leaves
+  bool has_delta = false;
+  bool has_filter = false;
+  int32_t history_size = 0;
+  int64_t history_ttl = 0;  // seconds
+
+  Allowed subscribing = Allowed::everybody;
+  Allowed publishing = Allowed::everybody;
+  Allowed reading_history = Allowed::subscribers;
+  Allowed seeing_presence = Allowed::subscribers;
+  bool is_open_to_anonymous = true;  // who has no name may do what others may
+  std::vector<std::string> users;    // the only ones that may subscribe, if there are any
+
+  bool may(Allowed allowed, std::string_view user, bool is_subscribed) const {
+    if (user.empty() && !is_open_to_anonymous) return false;
+    return allowed == Allowed::everybody || (allowed == Allowed::subscribers && is_subscribed);
+  }
+  bool may_subscribe(std::string_view user) const {
+    if (!users.empty()) return std::ranges::find(users, user) != users.end();
+    return may(subscribing, user, false);
+  }
+};
+
+}  // namespace gyre::sim

@@ -1,0 +1,250 @@
+// The simulated client's subscriptions: how they begin, recover and end.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tests/simulation/sdk_client.h"
+
+namespace gyre::sim {
+
+// --- Subscriptions
+
+void SdkClient::subscribe(const ChannelKind& channel) {
+  Subscription& subscription = subscriptions_[channel.name];
+  subscription.kind = channel;
+  subscription.is_wanted = true;
+  if (state_ != State::connected || subscription.state != Subscription::State::none) return;
+  std::string out;
+  ask_to_subscribe(subscription, out);
+  flush(out);
+}
+
+void SdkClient::ask_to_subscribe(Subscription& subscription, std::string& out) {
+  protocol::SubscribeRequest request;
+  request.channel = subscription.kind.name;
+  request.recoverable = subscription.kind.is_recoverable;
+  request.positioned = subscription.kind.is_positioned;
+  subscription.has_asked_to_recover = subscription.kind.is_recoverable && subscription.position;
+  if (subscription.has_asked_to_recover) {
+    request.recover = true;
+    request.offset = subscription.position->offset;
+    request.epoch = subscription.position->epoch;
+  }
+  request.join_leave = subscription.kind.has_members;
+  // Without the publication that it stands at, a client that recovers could not read a delta.
+  subscription.has_delta =
+      subscription.kind.has_delta && (!subscription.has_asked_to_recover || subscription.base);
+  if (subscription.has_delta) request.delta = "fossil";
+  if (subscription.kind.has_filter && subscription.filter.empty()) {
+    subscription.filter = network().chance(500) ? "a" : "b";
+  }
+  if (!subscription.filter.empty() && !subscription.has_delta) {
+    request.tf = protocol::FilterNode{
+        .op = {}, .key = "k", .cmp = "eq", .val = subscription.filter, .vals = {}, .nodes = {}};
+  }
+  set_state(subscription, Subscription::State::asked);
+  note(fmt::format("asks for {}", subscription.kind.name));
+  ask(question_of(Question::Kind::subscribe, subscription.kind.name), request, out);
+}
+
+void SdkClient::subscribe_later(const std::string& channel) {
+  const auto wait = static_cast<os::Nanos>(network().below(300 * os::kMillisecond));
+  agenda_.after(wait, [this, channel, connection = connection_] {
+    const Subscription& subscription = subscriptions_[channel];
+    if (subscription.is_wanted && connection == connection_) subscribe(subscription.kind);
+  });
+}
+
+void SdkClient::set_state(Subscription& subscription, Subscription::State state) {
+  if (subscription.state != state) ++subscription.changes;
+  subscription.state = state;
+}
+
+size_t SdkClient::count(bool is_live) const {
+  return static_cast<size_t>(std::ranges::count_if(subscriptions_, [is_live](const auto& one) {
+    return is_live ? one.second.state == Subscription::State::live
+                   : one.second.state != Subscription::State::none;
+  }));
+}
+
+void SdkClient::on_subscribed(const std::string& channel, const ServerMessage& message) {
+  Subscription& subscription = subscriptions_[channel];
+  const ChannelKind& kind = subscription.kind;
+  if (!kind.may_subscribe(options_.user)) violation(fmt::format("{} is not for it", channel));
+  subscription.is_server_side = false;
+  // A question that was asked before an unsubscribe is answered before it, too.
+  if (subscription.state == Subscription::State::asked) {
+    set_state(subscription, Subscription::State::live);
+  }
+  const bool is_positioned = kind.is_positioned || kind.forces_positioning || kind.forces_recovery;
+  if (message.positioned != is_positioned ||
+      message.recoverable != (kind.is_recoverable || kind.forces_recovery)) {
+    violation(fmt::format("{} was not subscribed to as asked", channel));
+  }
+  if (message.was_recovering != subscription.has_asked_to_recover) {
+    violation(fmt::format("was_recovering of {} is wrong", channel));
+  }
+  if (message.has_delta != subscription.has_delta) {
+    violation(fmt::format("deltas of {} are not as asked for", channel));
+  }
+  go_live(subscription, message);
+}
+
+// By the connect reply, or by a push.
+void SdkClient::on_subscribed_by_server(const std::string& channel, const ServerMessage& message) {
+  if (state_ != State::connected) return violation("a server-side subscription before connect");
+  const auto kind = options_.channels->find(channel);
+  if (kind == options_.channels->end()) return violation("subscribed to a foreign channel");
+  Subscription& subscription = subscriptions_[channel];
+  if (subscription.kind.name.empty()) {
+    subscription.kind = kind->second;
+    subscription.is_wanted = false;
+  }
+  if (subscription.state == Subscription::State::live) {
+    return violation(fmt::format("{} was subscribed to once more", channel));
+  }
+  subscription.is_server_side = true;
+  subscription.has_asked_to_recover = subscription.has_delta = false;
+  // An unsubscribe on its way ends this one, too.
+  if (subscription.state != Subscription::State::leaving) {
+    set_state(subscription, Subscription::State::live);
+  }
+  if (message.recoverable != kind->second.forces_recovery ||
+      message.positioned != (kind->second.forces_positioning || kind->second.forces_recovery)) {
+    violation(fmt::format("{} was not subscribed to as it is", channel));
+  }
+  go_live(subscription, message);
+}
+
+void SdkClient::go_live(Subscription& subscription, const ServerMessage& message) {
+  const std::string& channel = subscription.kind.name;
+  ++subscription.life;
+  subscription.seen.clear();
+  subscription.is_unbroken = false;
+  subscription.is_positioned = message.positioned;
+  subscription.live_since = network().now();
+  subscription.members.reset();
+  // Who may not see presence is not told.
+  if (subscription.kind.has_members && !subscription.is_server_side &&
+      subscription.kind.may(subscription.kind.seeing_presence, options_.user, true)) {
+    subscription.members.emplace();
+  }
+  if (count(true) > options_.channel_limit) violation("more channels than the limit");
+  if (!message.positioned) {
+    if (!message.epoch.empty() || message.offset != 0 || !message.publications.empty()) {
+      violation(fmt::format("a position for {}", channel));
+    }
+    subscription.base.reset();
+    note(fmt::format("subscribed to {}", channel));
+    return;
+  }
+  note(fmt::format(
+      "subscribed to {} at {}@{}{} with {}", channel, message.offset, message.epoch,
+      message.was_recovering ? message.recovered ? ", recovered" : ", NOT recovered" : "",
+      message.publications.size()));
+  if (message.epoch.empty()) violation(fmt::format("{} has no epoch", channel));
+  check_recovery(subscription, message);
+}
+
+void SdkClient::check_recovery(Subscription& subscription, const ServerMessage& message) {
+  const std::string& channel = subscription.kind.name;
+  if (!message.recovered) {
+    if (!message.publications.empty())
+      violation(fmt::format("{}: not recovered with publications", channel));
+    if (subscription.has_asked_to_recover) {
+      ++counts_.unrecovered;
+      if (was_recoverable(subscription)) {
+        violation(fmt::format("{} could have been recovered from {}@{}", channel,
+                              subscription.position->offset, subscription.position->epoch));
+      }
+    }
+    subscription.position = {message.offset, message.epoch};
+    subscription.base.reset();
+    return;
+  }
+  if (!subscription.has_asked_to_recover) return violation("recovered without having asked");
+  ++counts_.recovered;
+  counts_.recovered_publications += message.publications.size();
+  if (message.epoch != subscription.position->epoch ||
+      message.offset != subscription.position->offset) {
+    violation(fmt::format("{} recovered from another position", channel));
+  }
+  for (ReadPublication one : message.publications) {
+    take_payload(subscription, one);
+    check_positioned(subscription, one);
+  }
+}
+
+// Whether it could surely have been recovered: with a broker that forgets nothing early, when all
+// that was missed is kept even now. Times of brokers are whole seconds.
+bool SdkClient::was_recoverable(const Subscription& subscription) const {
+  if (!options_.promises.recovers_surely) return false;
+  const ChannelKind& kind = subscription.kind;
+  const auto& [offset, epoch] = *subscription.position;
+  const size_t count = ledger_.count(kind.name);
+  if (count == 0) return false;
+  const Ledger::Entry& last = ledger_.at(kind.name, count - 1);
+  if (last.epoch != epoch || last.offset <= offset) return false;
+  if (ledger_.is_forgotten(kind.name, count - 1)) return false;
+  const uint64_t missed = last.offset - offset;
+  if (missed > static_cast<uint64_t>(std::min(kind.history_size, options_.recovery_limit))) {
+    return false;
+  }
+  // Publications go when none has followed for a while; positions live longer.
+  os::Nanos followed = network().now();
+  for (uint64_t i = last.offset; i > offset; --i) {
+    const Ledger::Entry* entry = ledger_.find(kind.name, epoch, i);
+    if (!entry || followed - entry->time > (kind.history_ttl - 1) * os::kSecond) return false;
+    followed = entry->time;
+  }
+  return true;
+}
+
+void SdkClient::unsubscribe(const std::string& channel) {
+  Subscription& subscription = subscriptions_[channel];
+  subscription.is_wanted = false;
+  if (subscription.state != Subscription::State::asked &&
+      subscription.state != Subscription::State::live) {
+    return;
+  }
+  note(fmt::format("unsubscribes from {}", channel));
+  set_state(subscription, Subscription::State::leaving);
+  protocol::UnsubscribeRequest request{.channel = channel};
+  ask_now(question_of(Question::Kind::unsubscribe, channel), request);
+}
+
+void SdkClient::on_unsubscribed(const std::string& channel) {
+  ++counts_.unsubscribes;
+  Subscription& subscription = subscriptions_[channel];
+  if (subscription.state == Subscription::State::leaving) {
+    set_state(subscription, Subscription::State::none);
+    subscription.is_server_side = false;
+  }
+  // The application may have changed its mind meanwhile.
+  if (subscription.is_wanted) subscribe(subscription.kind);
+}
+
+void SdkClient::on_unsubscribe_push(const std::string& channel, uint32_t code) {
+  note(fmt::format("{} was unsubscribed: {}", channel, code));
+  ++unsubscribe_pushes_[channel];
+  if (code != 2500 && code != 2000) violation(fmt::format("unsubscribed with {}", code));
+  const auto found = subscriptions_.find(channel);
+  if (found == subscriptions_.end()) return;
+  Subscription& subscription = found->second;
+  if (code == 2500) {
+    ++counts_.losses;
+    if (!subscription.kind.is_positioned && !subscription.kind.forces_positioning &&
+        !subscription.kind.forces_recovery) {
+      violation("a loss in a channel without positions");
+    }
+    if (subscription.is_server_side) violation("a server-side subscription is lost alone");
+  }
+  // One that overtakes the answer to a subscribe was for an earlier subscription.
+  if (subscription.state != Subscription::State::live) return;
+  set_state(subscription, Subscription::State::none);
+  subscription.is_server_side = false;
+  // The application asks again after 2000, the SDK after 2500.
+  subscribe_later(channel);
+}
+
+}  // namespace gyre::sim
