@@ -45,7 +45,6 @@
   bug(rest_is_overwritten, "a rest that is cut again forgets how far it was")                      \
   bug(slow_is_not_cut, "a full queue has no consequence")                                          \
   bug(byte_account_drifts, "what has been sent alone stays on the account")                        \
-  bug(held_output_escapes, "pushes overtake the connect reply")                                    \
   bug(mailbox_turns_over, "three messages at once arrive in the wrong order")                      \
   bug(ready_rest_is_dropped, "coroutines beyond a turn's limit are never resumed")                 \
   bug(lent_timer_is_missed, "an owner sleeps past a timer that a lent turn has armed")             \

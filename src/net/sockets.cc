@@ -337,7 +337,7 @@ bool Sockets::flush() {
 
 void Sockets::after_flush(uint32_t slot, Outlet& outlet) {
   outlet.flags &= static_cast<uint8_t>(~kDirty);
-  if (outlet.flags & kHeld && !GYRE_PLANTED(held_output_escapes)) return;
+  if (outlet.flags & kHeld) return;
   // Too much waits: the handler decides at the end of the turn what the last words are.
   if ((outlet.flags & kOverflowed) && !(outlet.flags & kEnded)) return;
   if (!flush_outlet(slot, outlet)) {

@@ -209,6 +209,7 @@ void Scenario::make_world_outside() {
   if (chance(400)) weather.unconfirmed = 30;
   if (chance(300)) weather.delay_max = 300 * os::kMillisecond;
   store_ = std::make_unique<SimStore>(stage_.network(), agenda_, ledger_, weather);
+  engine_fails_ = weather.refused > 0 || weather.unconfirmed > 0;
   // What nobody takes out, because the node was killed or its words were lost, goes by itself.
   // Where that cannot be, nothing else may hide what was forgotten.
   const bool must_forget = kills_nodes_ || weather.refused > 0;

@@ -102,6 +102,7 @@ void Scenario::check_members() {
         if (!client->live_channels().contains(channel)) continue;
         live.insert(client->client_id());
         const bool came_later =
+            client->was_prompt(channel) &&
             client->live_since(channel) > observer->live_since(channel) + kLateReading &&
             client->live_since(channel) + 2 * kSecond < stage_.network().now();
         if (came_later && !members->contains(client->client_id())) {

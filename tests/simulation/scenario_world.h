@@ -138,6 +138,7 @@ class Scenario {
   std::map<std::string, ChannelKind> kinds_;
   client::Settings settings_;
   os::Nanos position_check_delay_ = 0;
+  bool engine_fails_ = false;  // at times: what was to end may not have begun
   std::unique_ptr<SimStore> store_;
   std::unique_ptr<SimPresence> presence_;
   std::unique_ptr<SimNode> node_;

@@ -116,7 +116,7 @@ void SdkClient::check_disconnect(uint16_t code) {
       // A refresh that waits behind slow commands may come with a token that has expired meanwhile.
       if (!options_.promises.is_reliable && is_asking(Question::Kind::refresh)) break;
       if (!record_.has_just_jumped() && has_read_for(30 * os::kSecond) &&
-          (!end_ || network().now() + 2 * os::kSecond < *end_)) {
+          (!end_ || network().now() + end_slack_ < *end_)) {
         violation("expired too early");
       }
       break;
@@ -208,6 +208,8 @@ void SdkClient::on_expiry(const ServerMessage& message) {
   end_.reset();
   if (!message.expires) return;
   const os::Nanos ttl = os::Nanos{message.ttl} * os::kSecond;
+  // The word may have been on its way while time stood still.
+  end_slack_ = (record_.has_just_jumped() ? 60 : 2) * os::kSecond;
   end_ = network().now() + ttl + options_.expired_close_delay;
   note(fmt::format("expires in {} s", message.ttl));
   // Some forget it, and are cut off.
@@ -415,6 +417,10 @@ const std::set<std::string>* SdkClient::members(const std::string& channel) cons
 
 os::Nanos SdkClient::live_since(const std::string& channel) const {
   return subscriptions_.at(channel).live_since;
+}
+
+bool SdkClient::was_prompt(const std::string& channel) const {
+  return subscriptions_.at(channel).is_prompt;
 }
 
 SdkClient::Mark SdkClient::mark(const std::string& channel) const {

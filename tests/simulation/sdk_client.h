@@ -97,6 +97,8 @@ class SdkClient final : public SimWebSocket {
   // Whom it believes to be in the channel; null if it is not told.
   const std::set<std::string>* members(const std::string& channel) const;
   os::Nanos live_since(const std::string& channel) const;
+  // It has been reading when it became live, so that it was live not long before.
+  bool was_prompt(const std::string& channel) const;
 
   // --- What the server API does to it must show within a while.
   struct Mark {
@@ -137,8 +139,9 @@ class SdkClient final : public SimWebSocket {
     std::string filter;                            // the tag that it wants; empty: any
     std::optional<std::set<std::string>> members;  // who has joined and not left, since it is live
     os::Nanos live_since = 0;
-    uint64_t changes = 0;  // counts changes of its state
-    uint32_t already = 0;  // answers that say that it is there, though it is not
+    bool is_prompt = false;  // it was not long before that, on the server
+    uint64_t changes = 0;    // counts changes of its state
+    uint32_t already = 0;    // answers that say that it is there, though it is not
     // Positioned: all up to here has been seen, or the client was told that it was not.
     std::optional<protocol::StreamPosition> position;
     bool has_asked_to_recover = false;
@@ -241,7 +244,7 @@ class SdkClient final : public SimWebSocket {
   bool is_calm_ = false;
   bool has_sent_foreign_token_ = false;
   std::optional<os::Nanos> end_;  // when the server ends the connection, unless it is refreshed
-  os::Nanos last_end_ = 0;        // as `end_`, of the last word of it
+  os::Nanos end_slack_ = 0;       // by how much that may be too late
   uint64_t expiries_ = 0;         // counts what was said of that
   os::Nanos last_pause_ = 0;
   uint32_t last_answered_ = 0;  // the id

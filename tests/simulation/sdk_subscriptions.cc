@@ -123,6 +123,8 @@ void SdkClient::go_live(Subscription& subscription, const ServerMessage& message
   subscription.is_unbroken = false;
   subscription.is_positioned = message.positioned;
   subscription.live_since = network().now();
+  subscription.is_prompt =
+      has_read_for(10 * os::kSecond) && !record_.has_jumped_within(30 * os::kSecond);
   subscription.members.reset();
   // Who may not see presence is not told.
   if (subscription.kind.has_members && !subscription.is_server_side &&
