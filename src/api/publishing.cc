@@ -73,11 +73,12 @@ engine::PublishRequest Service::to_engine(std::string channel, Content&& content
                                           const channel::ChannelOptions& options) {
   std::string key = std::move(content.idempotency_key);
   const bool wants_delta = content.delta || options.delta_publish;
+  const bool is_kept = !content.skip_history && options.has_history();
   engine::PublishRequest request{.channel = std::move(channel),
                                  .publication = to_publication(std::move(content), wants_delta),
                                  .history = {},
                                  .idempotency_key = std::move(key)};
-  if (!content.skip_history && options.has_history()) {
+  if (is_kept) {
     request.history = {.size = options.history_size,
                        .ttl = options.history_ttl,
                        .meta_ttl = options.history_meta_ttl};

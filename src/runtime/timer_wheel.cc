@@ -137,10 +137,8 @@ os::Nanos TimerWheel::next_due() const {
 size_t TimerWheel::armed() const {
   size_t count = 0;
   const auto add = [&count](const Slot& slot) {
-    for (const Timer* timer = slot.next_; timer != &slot;
-         timer = static_cast<const Slot*>(timer)->next_) {
-      ++count;
-    }
+    const Timer* const end = &slot;
+    for (const Timer* timer = end->next_; timer != end; timer = timer->next_) ++count;
   };
   std::ranges::for_each(near_, add);
   for (const auto& level : far_) std::ranges::for_each(level, add);
