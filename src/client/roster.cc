@@ -148,7 +148,7 @@ runtime::Task<Result<void>> Roster::subscribe(Target target, SubscribeOrder orde
   co_return result;
 }
 
-runtime::Task<void> Roster::unsubscribe(Target target, std::string channel,
+runtime::Task<void> Roster::unsubscribe(const Target& target, std::string channel,
                                         protocol::Unsubscribe reason) {
   return in_slices(matching(target),
                    [channel = std::move(channel), reason = std::move(reason)](Session& session) {
@@ -156,12 +156,12 @@ runtime::Task<void> Roster::unsubscribe(Target target, std::string channel,
                    });
 }
 
-runtime::Task<void> Roster::disconnect(Target target, protocol::Disconnect reason) {
+runtime::Task<void> Roster::disconnect(const Target& target, protocol::Disconnect reason) {
   return in_slices(matching(target),
                    [reason = std::move(reason)](Session& session) { session.close(reason); });
 }
 
-runtime::Task<void> Roster::refresh(Target target, RefreshOrder order) {
+runtime::Task<void> Roster::refresh(const Target& target, RefreshOrder order) {
   return in_slices(matching(target), [order = std::move(order)](Session& session) {
     session.refresh_by_server(order);
   });

@@ -54,9 +54,10 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
 
   // --- Operations of the server API on this shard's sessions; of very many some at a time.
   runtime::Task<Result<void>> subscribe(Target target, SubscribeOrder order);
-  runtime::Task<void> unsubscribe(Target target, std::string channel, protocol::Unsubscribe reason);
-  runtime::Task<void> disconnect(Target target, protocol::Disconnect reason);
-  runtime::Task<void> refresh(Target target, RefreshOrder order);
+  runtime::Task<void> unsubscribe(const Target& target, std::string channel,
+                                  protocol::Unsubscribe reason);
+  runtime::Task<void> disconnect(const Target& target, protocol::Disconnect reason);
+  runtime::Task<void> refresh(const Target& target, RefreshOrder order);
   // Ends all connections, evenly over so much time: those of a whole node that come back at once
   // would be a storm for the others.
   runtime::Task<void> drain(protocol::Disconnect reason, os::Nanos time);

@@ -58,7 +58,6 @@ runtime::Task<Result<HttpResponse>> CurlClient::fetch(HttpRequest request) {
   Asking asking;
   asking.request = std::move(request);
   co_await Submission{*this, asking};
-  open_requests_.fetch_sub(1, std::memory_order_relaxed);
   co_return std::move(asking.result);
 }
 

@@ -210,12 +210,18 @@ void CurlClient::Transfer::finish(CURLcode code) {
   curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &status);
   response_.status = static_cast<int>(status);
   asking_.result = std::move(response_);
+  hand_back();
+}
+
+void CurlClient::Transfer::hand_back() {
+  // The client may be gone when the one who asked goes on.
+  client_.open_requests_.fetch_sub(1, std::memory_order_relaxed);
   asking_.shard->post(asking_);
 }
 
 void CurlClient::Transfer::fail(Errc code, std::string context) {
   asking_.result = gyre::fail(code, std::move(context));
-  asking_.shard->post(asking_);
+  hand_back();
 }
 
 }  // namespace gyre::outbound

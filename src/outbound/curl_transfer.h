@@ -39,6 +39,7 @@ class CurlClient::Transfer {
   size_t place = 0;  // among the client's transfers
 
  private:
+  void hand_back();
   Result<void> set_headers();
   Result<void> set_tls(const TlsOptions& tls);
   static size_t on_body(char* bytes, size_t size, size_t count, void* transfer);

@@ -86,7 +86,7 @@ bool ApiClient::take_answer() {
   return true;
 }
 
-void ApiClient::stop() {
+void ApiClient::end() {
   is_stopped_ = true;
   requests_.clear();
   is_waiting_ = false;

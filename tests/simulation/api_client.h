@@ -27,7 +27,7 @@ class ApiClient final : public SimClient {
     requests_.erase(requests_.begin() + (is_waiting_ ? 1 : 0), requests_.end());
   }
   bool is_settled() const { return requests_.empty(); }
-  void stop();
+  void end();
 
  private:
   struct Request {

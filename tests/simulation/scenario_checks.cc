@@ -124,7 +124,7 @@ void Scenario::leave() {
     client->stop();
     if (client->is_asleep()) client->close();
   }
-  api_->stop();
+  api_->end();
 }
 
 // The node goes down under its clients.
