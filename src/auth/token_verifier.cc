@@ -61,6 +61,7 @@ struct TokenVerifier::State {
 
   // Where the key of the token is; nothing if it cannot be any of ours.
   std::optional<KeyReference> reference(const Jwt& token) const;
+  std::expected<void, Problem> check_signature(const Jwt& token, int64_t now);
   bool is_signed_well_by_set(const Jwt& token) const;
   bool is_signed_well(const Algorithm& algorithm, const Jwt& token, int64_t now);
   std::expected<void, Problem> check_parties(const Claims& claims) const;
@@ -144,6 +145,19 @@ bool TokenVerifier::State::is_signed_well_by_set(const Jwt& token) const {
   return key && key->verifies(*name, token.signed_text, token.signature);
 }
 
+std::expected<void, Problem> TokenVerifier::State::check_signature(const Jwt& token, int64_t now) {
+  if (options.insecure_skip_signature_verify) return {};
+  if (key_address) {
+    if (is_signed_well_by_set(token)) return {};
+    return invalid("signature does not match, or the key set has no such key");
+  }
+  const std::optional<std::string> name = token.algorithm();
+  const Algorithm* algorithm = name ? Algorithm::find(*name) : nullptr;
+  if (!algorithm) return invalid("unsupported algorithm");
+  if (is_signed_well(*algorithm, token, now)) return {};
+  return invalid("signature does not match, or there is no key for the algorithm");
+}
+
 std::optional<std::string> TokenVerifier::missing_key_set(std::string_view token) const {
   if (!state_->key_address || !state_->key_sets || state_->options.insecure_skip_signature_verify) {
     return std::nullopt;
@@ -179,18 +193,9 @@ std::expected<Claims, Problem> TokenVerifier::verify(std::string_view token, int
   if (token.size() > kTokenBytesMax) return invalid("token is too long");
   const std::optional<Jwt> parts = Jwt::split(token);
   if (!parts) return invalid("token has not three base64url parts");
-  // The signature first: nothing that a stranger wrote is looked into without it.
-  if (state_->key_address && !state_->options.insecure_skip_signature_verify) {
-    if (!state_->is_signed_well_by_set(*parts)) {
-      return invalid("signature does not match, or the key set has no such key");
-    }
-  } else if (!state_->options.insecure_skip_signature_verify) {
-    const std::optional<std::string> name = parts->algorithm();
-    const Algorithm* algorithm = name ? Algorithm::find(*name) : nullptr;
-    if (!algorithm) return invalid("unsupported algorithm");
-    if (!state_->is_signed_well(*algorithm, *parts, now)) {
-      return invalid("signature does not match, or there is no key for the algorithm");
-    }
+  // The signature first: nothing that a stranger wrote is acted upon without it.
+  if (auto signature = state_->check_signature(*parts, now); !signature) {
+    return std::unexpected(std::move(signature).error());
   }
   auto claims = read_claims(parts->claims, state_->options.user_id_claim);
   if (!claims) return claims;

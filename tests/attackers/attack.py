@@ -48,6 +48,17 @@ class Target:
         self.peers.append(Peer(self.port, **options))
         return self.peers[-1]
 
+    def drip(self, peers, data: bytes, pause: float = 0.02) -> str:
+        """A byte from each at a time, for as long as the attack holds or there are bytes."""
+        deadline = time.monotonic() + self.hold
+        for byte in data:
+            if time.monotonic() > deadline:
+                break
+            for peer in peers:
+                peer.send_some(bytes([byte]))
+            time.sleep(pause)
+        return self.endings(peers)
+
     def endings(self, peers, seconds: float = 0.0) -> str:
         """How they all stand: one that is told of its end is waited for, as in `Peer.ending`."""
         self._read_until(peers, seconds, lambda peer: peer.reader.is_told)

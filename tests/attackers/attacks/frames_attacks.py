@@ -79,15 +79,7 @@ def half_messages(target):
 @attack("slow_frames", "50 connections that send commands one byte at a time", "open", attackers=50)
 def slow_frames(target):
     peers = [target.peer().connect() for _ in range(50)]
-    data = frame(TEXT, b'{"id":2,"rpc":{}}') * 1000
-    deadline = time.monotonic() + target.hold
-    for byte in data:
-        if time.monotonic() > deadline:
-            break
-        for peer in peers:
-            peer.send_some(bytes([byte]))
-        time.sleep(0.02)
-    return target.endings(peers)
+    return target.drip(peers, frame(TEXT, b'{"id":2,"rpc":{}}') * 1000)
 
 
 @attack("silent_websockets", "500 WebSockets that never say connect", "3502, cut", attackers=500,

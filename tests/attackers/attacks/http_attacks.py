@@ -104,7 +104,7 @@ def endings(target, requests) -> str:
 
 @attack("slow_handshake", "50 handshakes, one byte at a time", "open", attackers=50)
 def slow_handshake(target):
-    return drip(target, [target.peer() for _ in range(50)], handshake(target.port, extra="a: b\r\n" * 8))
+    return target.drip([target.peer() for _ in range(50)], handshake(target.port, extra="a: b\r\n" * 8))
 
 
 @attack("slow_body", "50 bodies for the API, one byte at a time", "open", attackers=50)
@@ -112,19 +112,7 @@ def slow_body(target):
     peers = [target.peer() for _ in range(50)]
     for peer in peers:
         peer.send(API + b"Content-Length: 1000000\r\n\r\n")
-    return drip(target, peers, b"x" * 1_000_000)
-
-
-def drip(target, peers, data: bytes, pause: float = 0.02) -> str:
-    """A byte from each at a time, for as long as the attack holds or there are bytes."""
-    deadline = time.monotonic() + target.hold
-    for byte in data:
-        if time.monotonic() > deadline:
-            break
-        for peer in peers:
-            peer.send_some(bytes([byte]))
-        time.sleep(pause)
-    return target.endings(peers)
+    return target.drip(peers, b"x" * 1_000_000)
 
 
 @attack("silent", "500 connections that say nothing", "cut", attackers=500, patience=11)
