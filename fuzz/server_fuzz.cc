@@ -4,21 +4,20 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "app/node.h"
 #include "base/check.h"
-#include "engine/memory/memory_presence_store.h"
 #include "harness.h"
 #include "protocol/command_reader.h"
 #include "protocol/encoder.h"
 #include "server_peer.h"
 #include "server_script.h"
-#include "tests/simulation/sim_stage.h"
+#include "tests/simulation/sim_node.h"
 
 namespace gyre::fuzz {
 namespace {
@@ -118,72 +117,46 @@ uint64_t seed(const ServerScript& script) {
 class ServerRun {
  public:
   explicit ServerRun(std::string_view input)
-      : script_(input), stage_(seed(script_), weather(script_)) {
-    start_node();
+      : script_(input),
+        stage_(seed(script_), weather(script_)),
+        node_({.stage = stage_, .ledger = ledger_}, node_options(script_),
+              script_.has_option('2') ? 2 : 1,
+              script_.has_option('w') ? sim::SimNode::Lends::never : sim::SimNode::Lends::always,
+              kPort) {
     for (auto& peer : peers_) {
       peer = std::make_unique<ServerPeer>(stage_.network());
       stage_.add(*peer);
     }
   }
-  ~ServerRun() {
-    for (size_t i = 0; i < shards_.size(); ++i) on_shard(i, [&] { shards_[i].reset(); });
-  }
 
   void run() {
     while (const auto step = script_.next()) take(*step);
     run_for(100 * os::kMillisecond);
-    if (script_.has_option('d')) drain();
+    if (script_.has_option('d')) {
+      node_.drain();
+      run_for(os::kSecond);
+    }
     for (const auto& peer : peers_) peer->close();
     run_for(kLastsMax);
-    check_empty();
+    const std::vector<std::string> left = node_.leftovers();
+    for (const std::string& one : left) std::fprintf(stderr, "%s\n", one.c_str());
+    GYRE_CHECK(left.empty());
+    GYRE_CHECK(stage_.network().open_connections() == 0);
   }
 
  private:
-  void start_node();
   void take(const Step& step);
   void publish_by_api(ServerPeer& peer, std::string_view text);
   void send_protobuf(ServerPeer& peer, std::string_view json);
   void run_for(os::Nanos duration);
-  void drain();
-  void check_empty();
-  template <class Work>
-  void on_shard(size_t index, Work work) {
-    runtime::TurnScope turn(node_->shard(index));
-    work();
-  }
 
   ServerScript script_;
   sim::SimStage stage_;
-  std::unique_ptr<app::Node> node_;
-  std::vector<std::unique_ptr<app::NodeShard>> shards_;
-  std::vector<engine::memory::MemoryPresenceStore*> presence_;
+  sim::Record record_{stage_.network(), false};
+  sim::Ledger ledger_{record_};
+  sim::SimNode node_;
   std::array<std::unique_ptr<ServerPeer>, ServerScript::kConnections> peers_;
 };
-
-void ServerRun::start_node() {
-  const size_t count = script_.has_option('2') ? 2 : 1;
-  std::vector<os::Kernel*> kernels;
-  for (size_t i = 0; i < count; ++i) kernels.push_back(&stage_.make_kernel());
-  app::EngineFactory engine = app::memory_engine(seconds(60));
-  engine.presence = [this](runtime::Shard&) {
-    auto store = std::make_unique<engine::memory::MemoryPresenceStore>();
-    presence_.push_back(store.get());
-    return store;
-  };
-  node_ = std::make_unique<app::Node>(node_options(script_), std::move(engine), kernels);
-  if (script_.has_option('w')) node_->set().lends = false;
-  for (size_t i = 0; i < count; ++i) {
-    on_shard(i, [&] {
-      auto shard = app::NodeShard::create(*node_, i);
-      GYRE_CHECK(shard);
-      shards_.push_back(std::move(*shard));
-    });
-  }
-  for (size_t i = 0; i < count; ++i) {
-    on_shard(i, [&] { GYRE_CHECK(shards_[i]->listen({.external = kPort})); });
-    stage_.engage(node_->shard(i));
-  }
-}
 
 // The header fields that the letters of a `w` record stand for.
 std::string handshake_fields(std::string_view letters) {
@@ -265,30 +238,6 @@ void ServerRun::run_for(os::Nanos duration) {
     GYRE_CHECK(stage_.steps() < kStepsMax);
     if (!stage_.step(end)) stage_.network().advance_to(end);
   }
-}
-
-void ServerRun::drain() {
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    on_shard(i, [&] { node_->shard(i).tasks().spawn(shards_[i]->drain()); });
-    stage_.kernel(i).wake();  // what was spawned outside of a turn is noticed in the next
-  }
-  run_for(os::kSecond);
-}
-
-void ServerRun::check_empty() {
-  for (size_t i = 0; i < shards_.size(); ++i) {
-    app::NodeShard& shard = *shards_[i];
-    GYRE_CHECK(shard.sockets().open_sockets() == 0);
-    GYRE_CHECK(shard.sockets().waiting() == 0);
-    GYRE_CHECK(shard.roster().sessions() == 0 && shard.roster().clients() == 0);
-    GYRE_CHECK(shard.hub().channels() == 0 && shard.hub().subscriptions() == 0);
-    GYRE_CHECK(shard.homes().size() == 0 && shard.homes().listened() == 0);
-    GYRE_CHECK(shard.census().users() == 0);
-    GYRE_CHECK(presence_[i]->channels() == 0);
-    GYRE_CHECK(node_->shard(i).tasks().active() == 0);
-  }
-  GYRE_CHECK(node_->connected_clients() == 0);
-  GYRE_CHECK(stage_.network().open_connections() == 0);
 }
 
 }  // namespace

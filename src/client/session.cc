@@ -3,6 +3,7 @@
 #include "base/fault_points.h"
 #include "client/census.h"
 #include "client/joining.h"
+#include "net/allowance.h"
 
 namespace gyre::client {
 
@@ -14,8 +15,7 @@ constexpr size_t kBacklogMax = 128 * 1024;
 constexpr size_t kClogBytes = 128 * 1024;
 
 // A client that goes on to be refused, faster than so many times a second, is wrong or hostile.
-constexpr uint32_t kErrorsMax = 4000;
-constexpr uint32_t kErrorMs = 20;
+constexpr net::Allowance kErrors{.most = 4000, .pause_ms = 20};
 
 bool is_lonely_pong(protocol::Encoding encoding, std::string_view frame) {
   return encoding == protocol::Encoding::json ? frame == "{}" : frame == std::string_view("\0", 1);
@@ -50,14 +50,6 @@ uint32_t Session::concurrency() const {
 
 bool Session::is_clogged() const {
   return services_.sockets.queued_bytes(socket_) > kClogBytes;
-}
-
-// As WebSocket's control frames are counted.
-bool Session::is_error_flood() {
-  const auto now = static_cast<uint32_t>(services_.shard.now() / os::kMillisecond);
-  if (errors_ == 0 || static_cast<int32_t>(errors_ - now) < 0) errors_ = now;
-  errors_ += kErrorMs;
-  return errors_ - now > kErrorsMax * kErrorMs;
 }
 
 void Session::receive(std::string_view frame) {
@@ -255,7 +247,9 @@ void Session::refuse(uint32_t id, protocol::RequestKind kind, const Refusal& ref
   if (const auto* disconnect = std::get_if<protocol::Disconnect>(&refusal)) {
     return close(*disconnect);
   }
-  if (is_error_flood()) return close(protocol::disconnects::kTooManyErrors);
+  if (kErrors.is_exceeded(errors_, services_.shard.now())) {
+    return close(protocol::disconnects::kTooManyErrors);
+  }
   const auto& error = std::get<protocol::ClientError>(refusal);
   services_.metrics.count_reply_error(frame_type_of(kind), error.code);
   if (state_ == State::connecting) return refuse_connect(id, error);

@@ -105,7 +105,6 @@ class Session final : public LocalCounted, runtime::Timer {
     return in_flight_ >= concurrency() || state_ == State::connecting || is_clogged();
   }
   bool is_clogged() const;
-  bool is_error_flood();
   std::string_view process(std::string_view frame);
   void hold_back(std::string_view frame);
   void resume();
@@ -243,7 +242,7 @@ class Session final : public LocalCounted, runtime::Timer {
   uint32_t presence_due_ = 0;
   uint32_t pinged_at_ = 0;  // milliseconds of the shard's clock
   uint32_t end_due_ = 0;    // stale, expired or, when refused, cut
-  uint32_t errors_ = 0;  // errors faster than they may come, as the millisecond they are forgiven
+  uint32_t errors_ = 0;     // state of the allowance of errors
   uint16_t in_flight_ = 0;
   State state_ = State::fresh;
   uint8_t flags_ = 0;

@@ -1,5 +1,6 @@
 #include "websocket/connection.h"
 
+#include "net/allowance.h"
 #include "websocket/frame_writer.h"
 
 namespace gyre::websocket {
@@ -11,8 +12,7 @@ constexpr size_t kPongBacklogMax = 64 * 1024;
 
 // Pings and pongs carry nothing: who sends more than so many, faster than so many a second, wants
 // our time and nothing else.
-constexpr uint32_t kControlFramesMax = 1000;
-constexpr uint32_t kControlFrameMs = 20;
+constexpr net::Allowance kControlFrames{.most = 1000, .pause_ms = 20};
 
 // What a client had on its way when it was told of the end is taken off the socket, so that closing
 // does not reset the connection under the close frame; but no flood of it.
@@ -85,19 +85,11 @@ bool Connection::has_heard_enough(size_t bytes) {
   return excess_ > kUnheardBytesMax;
 }
 
-// Whether this ping or pong is one too many (a virtual scheduling algorithm, ITU-T I.371; the
-// milliseconds wrap).
-bool Connection::is_control_flood() {
-  const auto now = static_cast<uint32_t>(sockets().shard().now() / os::kMillisecond);
-  if (excess_ == 0 || static_cast<int32_t>(excess_ - now) < 0) excess_ = now;
-  excess_ += kControlFrameMs;
-  return excess_ - now > kControlFramesMax * kControlFrameMs;
-}
-
 void Connection::handle(const FrameParser::Output& output) {
   using Event = FrameParser::Event;
   const bool is_ping_or_pong = output.event == Event::ping || output.event == Event::pong;
-  if (is_ping_or_pong && state_ == State::open && is_control_flood()) {
+  if (is_ping_or_pong && state_ == State::open &&
+      kControlFrames.is_exceeded(excess_, sockets().shard().now())) {
     return fail(close_code::kPolicyViolation, "too many control frames");
   }
   switch (output.event) {

@@ -98,7 +98,6 @@ class Connection final : public net::Handler {
 
   void handle(const FrameParser::Output& output);
   bool has_heard_enough(size_t bytes);
-  bool is_control_flood();
   void answer_ping(std::string_view payload);
   void answer_close(uint16_t code, std::string_view reason);
   void fail(uint16_t code, std::string_view reason);
@@ -113,8 +112,8 @@ class Connection final : public net::Handler {
   std::unique_ptr<Duties>
       duties_;  // what needs a timer: frame pings, the end of a closing handshake
   const net::SocketHandle socket_;
-  // While open, the control frames that came faster than they may, as the millisecond at which they
-  // are forgiven; after that the bytes that came behind the end.
+  // While open, the state of the allowance of control frames; after that the bytes that came behind
+  // the end.
   uint32_t excess_ = 0;
   State state_ = State::open;
 };

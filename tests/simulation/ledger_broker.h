@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "engine/broker.h"
@@ -38,6 +39,10 @@ class LedgerBroker final : public engine::Broker, engine::BrokerEvents {
   }
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request) override {
     return broker_->publish(std::move(request));
+  }
+  std::optional<Result<engine::PublishResult>> publish_at_once(
+      engine::PublishRequest& request) override {
+    return broker_->publish_at_once(request);
   }
   runtime::Task<Result<void>> announce(std::string channel,
                                        protocol::AnnouncementRef announcement) override {
