@@ -65,12 +65,12 @@ void CurlClient::submit(std::unique_ptr<Transfer> transfer) {
   const std::lock_guard lock(mutex_);
   submitted_.push_back(std::move(transfer));
   if (!thread_.joinable()) {
-    thread_ = std::jthread([this](std::stop_token stopping) { run(stopping); });
+    thread_ = std::jthread([this](const std::stop_token& stopping) { run(stopping); });
   }
   curl_multi_wakeup(multi_);
 }
 
-void CurlClient::run(std::stop_token stopping) {
+void CurlClient::run(const std::stop_token& stopping) {
   pthread_setname_np(pthread_self(), "gyre-http");
   while (!stopping.stop_requested()) {
     begin_submitted();

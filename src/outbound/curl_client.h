@@ -39,7 +39,7 @@ class CurlClient final : public HttpClient {
   class Transfer;
   struct Asking;
   void submit(std::unique_ptr<Transfer> transfer);
-  void run(std::stop_token stopping);
+  void run(const std::stop_token& stopping);
   // Takes over what was submitted since the last time.
   void begin_submitted();
   void end_finished();
