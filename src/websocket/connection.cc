@@ -65,9 +65,7 @@ Connection::Duties& Connection::duties() {
 
 void Connection::on_bytes(std::span<char> bytes) {
   if (state_ != State::open && has_heard_enough(bytes.size())) {
-    // Not before the close frame, which may still wait for room: its deadline is that of any write.
-    sockets().pause_reading(socket_);
-    sockets().close_when_flushed(socket_);
+    sockets().close(socket_);
     return;
   }
   if (state_ == State::lingering) {

@@ -171,17 +171,6 @@ TEST_F(ConnectionTest, HearsNoFloodBehindItsEnd) {
   flood(plain(Opcode::text, "not masked"), garbage);
 }
 
-TEST_F(ConnectionTest, AFloodBehindTheEndDoesNotOvertakeTheCloseFrame) {
-  upgrade();
-  client().room = 0;
-  say(plain(Opcode::text, "not masked"));
-  for (int i = 0; i < 20; ++i) say(std::string(100'000, 'x'));
-  EXPECT_FALSE(client().is_closed) << "nothing was told yet";
-  client().room = SIZE_MAX;
-  EXPECT_EQ(static_cast<unsigned char>(say("").at(0)), 0x88);
-  EXPECT_TRUE(client().is_closed);
-}
-
 TEST_F(ConnectionTest, AnswersACloseWithTheSameCode) {
   upgrade();
   EXPECT_EQ(say(masked(Opcode::close, close_payload(4001, "bye")) + masked(Opcode::text, "x")),

@@ -105,9 +105,10 @@ class Target:
         while peer.gone is None and time.monotonic() < deadline:
             events = ready(peer, select.POLLOUT | (select.POLLIN if reads else 0), 0.1)
             if events & select.POLLIN:
+                # First of all: what was said last is lost with the connection, if there is no room for it.
                 peer.read()
                 peer.reader.messages.clear()
-            if events & ~select.POLLIN:
+            elif events:
                 sent = peer.send_some(data[offset:] if offset else data)
                 if sent < 0:
                     peer.wait(5)  # what it was told last
