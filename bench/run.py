@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 
-from rows import all_rows, million
+from rows import Limit, all_rows, million
 from servers import ROOT, pick_servers, pin, stop
 
 BUSY = 0.3  # other work on the machine, in cores, from which on a figure is marked
@@ -28,7 +28,7 @@ OVERLOADED_US = 25_000  # a median above is that of a queue which grows
 
 
 def run_load(options, server, row, process, port, duration=None):
-    command = [str(options.build / "gyre_bench_load"), *row.load.split(), *server.load_flags(row), "--server",
+    command = [str(options.build / "gyre_bench_load"), *server.load(row).split(), *server.load_flags(row), "--server",
                f"127.0.0.1:{port}", "--pid", str(process.pid), "--label", row.name]
     if "--duration" not in command and row.mode != "idle":
         command += ["--duration", str(duration or options.duration)]
@@ -145,6 +145,11 @@ def ratio(ours, other):
 def against(goal, cells):
     """The goal as text, and whether it is reached: against the peer, or the floor where the peer is leaner than the
     server that the goal is about."""
+    if isinstance(goal, Limit):
+        value = ratio(cells.get("gyre", Cell()), cells.get("floor", Cell())) if goal.in_floors else cells["gyre"].best
+        if value is None:
+            return "-"
+        return f"{'reached' if value <= goal.most else 'MISSED'}: {shown(goal.most)}{' floor' * goal.in_floors}"
     ours, floor, peer = (cells.get(name, Cell()) for name in ("gyre", "floor", "peer"))
     beside_floor, peer_beside_floor = ratio(ours, floor), ratio(peer, floor)
     if goal.reference and peer_beside_floor is not None and peer_beside_floor < goal.reference:

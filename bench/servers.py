@@ -50,6 +50,9 @@ class Server:
     def environment(self, row):
         return {}
 
+    def load(self, row):
+        return row.load
+
     def load_flags(self, row):
         return ["--api-key", API_KEY]
 
@@ -76,6 +79,9 @@ class Floor(Server):
 
     def command(self, row, port, folder):
         return [self.binary, "--port", str(port), *row.floor.split()]
+
+    def load(self, row):
+        return row.floor_load or row.load
 
     def load_flags(self, row):
         return ["--raw"]

@@ -137,6 +137,7 @@ class Channels {
       }
     }
     report.number("latency_p50_us", latency.quantile_us(0.5))
+        .number("latency_p95_us", latency.quantile_us(0.95))
         .number("latency_p99_us", latency.quantile_us(0.99))
         .number("latency_p999_us", latency.quantile_us(0.999))
         .number("latency_max_us", latency.max_us());

@@ -254,16 +254,42 @@ TEST(JsonCommand, NestingIsBounded) {
   EXPECT_EQ(read_json("{\"x\":" + std::string(60000, '[')), kMalformed);
   const auto wide = [](int nodes) {
     std::string text = R"({"id":1,"subscribe":{"channel":"a","tf":{"nodes":[{})";
-    for (int i = 2; i < nodes; ++i) text += ",{}";
+    for (int i = 2; i < nodes; ++i) text += R"(,{"key":"k","cmp":"eq","val":"some value"})";
     return text + "]}}}";
   };
   EXPECT_EQ(read_json(wide(kFilterNodesMax)), one(RequestKind::subscribe));
   EXPECT_EQ(read_json(wide(kFilterNodesMax + 1)), kMalformed);
 }
 
+// The corpus of the fuzz targets has what is refused, for its memory is measured there.
+TEST(JsonCommand, ListsOfOrdinaryElementsMayBeLong) {
+  std::string subs;
+  std::string values;
+  for (int i = 0; i < 10'000; ++i) {
+    const std::string number = std::to_string(i);
+    subs += (i ? ",\"" : "\"") + number + R"(":{"recover":true,"epoch":"abcd","offset":1})";
+    values += (i ? ",\"value" : "\"value") + number + '"';
+  }
+  EXPECT_EQ(
+      Parsed(R"({"id":1,"connect":{"subs":{)" + subs + "}}}").as<ConnectRequest>().subs.size(),
+      10'000u);
+  EXPECT_EQ(Parsed(R"({"id":1,"subscribe":{"channel":"a","tf":{"vals":[)" + values + "]}}}")
+                .as<SubscribeRequest>()
+                .tf->vals.size(),
+            10'000u);
+}
+
+TEST(JsonCommand, ListsOfTinyElementsAreMalformedBeforeTheyAreLarge) {
+  std::string values = "\"\"";
+  for (int i = 1; i < 100'000; ++i) values += ",\"\"";
+  EXPECT_EQ(read_json(R"({"id":1,"subscribe":{"channel":"a","tf":{"vals":[)" + values + "]}}}"),
+            kMalformed);
+}
+
 TEST(JsonCommand, ManyDuplicateKeysTakeNoQuadraticTime) {
   std::string text = R"({"id":1,"connect":{"headers":{)";
-  for (int i = 0; i < 200000; ++i) text += "\"k" + std::to_string(i % 100000) + "\":\"\",";
+  for (int i = 0; i < 200000; ++i)
+    text += R"("header-number-)" + std::to_string(i % 100000) + R"(":"value",)";
   text.back() = '}';
   text += "}}";
   EXPECT_EQ(Parsed(text).as<ConnectRequest>().headers.size(), 100000u);
@@ -356,13 +382,15 @@ std::vector<Request> all_requests() {
                                    .limit = 100,
                                    .asc = true};
   return {
-      ConnectRequest{.token = "t",
-                     .data = std::string_view("{}"),
-                     .subs = {{"a", subscribe}, {"", {}}},
-                     .name = "n",
-                     .version = "v",
-                     .headers = {{"h", "1"}, {"i", ""}},
-                     .flag = 1},
+      ConnectRequest{
+          .token = "t",
+          .data = std::string_view("{}"),
+          .subs = {{"a", {.recover = true, .epoch = "e", .offset = 7, .delta = "fossil"}},
+                   {"", {}}},
+          .name = "n",
+          .version = "v",
+          .headers = {{"h", "1"}, {"i", ""}},
+          .flag = 1},
       ConnectRequest{},
       PingRequest{},
       subscribe,

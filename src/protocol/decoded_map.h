@@ -24,11 +24,13 @@ void drop_overridden_entries(MapOf<Value>& map) {
     if (map[order[i - 1]].first == map[order[i]].first) overridden[order[i - 1]] = any = true;
   }
   if (!any) return;
-  MapOf<Value> kept;
+  size_t kept = 0;
   for (size_t i = 0; i < map.size(); ++i) {
-    if (!overridden[i]) kept.push_back(std::move(map[i]));
+    if (overridden[i]) continue;
+    if (kept != i) map[kept] = std::move(map[i]);
+    ++kept;
   }
-  map = std::move(kept);
+  map.erase(map.begin() + static_cast<ptrdiff_t>(kept), map.end());
 }
 
 }  // namespace gyre::protocol

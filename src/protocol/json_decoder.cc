@@ -8,6 +8,7 @@
 
 #include "protocol/command_reader.h"
 #include "protocol/decoded_map.h"
+#include "protocol/element_budget.h"
 #include "protocol/request_table.h"
 
 namespace gyre::protocol {
@@ -33,7 +34,8 @@ class JsonDecoder {
   }
 
  public:
-  JsonDecoder(std::string_view text, Scratch& scratch) : scanner_(text), scratch_(scratch) {}
+  JsonDecoder(std::string_view text, Scratch& scratch)
+      : scanner_(text), scratch_(scratch), budget_(text.size()) {}
 
   bool command(Command& out) {
     return null() || object([&](bool& ok) { return command_field(out, is_next(), ok); },
@@ -175,7 +177,7 @@ class JsonDecoder {
   template <class T>
   bool value(std::vector<T>& out) {
     out.clear();
-    return array([&] { return null_or_value(out.emplace_back()); });
+    return array([&] { return budget_.make_room(out) && null_or_value(out.emplace_back()); });
   }
 
   template <class Value>
@@ -183,8 +185,8 @@ class JsonDecoder {
     out.clear();
     const bool done = object([](bool&) { return false; },
                              [&](std::string_view name, bool& ok) {
-                               auto& mapped = out.emplace_back(name, Value{}).second;
-                               ok = scanner_.take(':') && null_or_value(mapped);
+                               ok = budget_.make_room(out) && scanner_.take(':') &&
+                                    null_or_value(out.emplace_back(name, Value{}).second);
                                return true;
                              });
     drop_overridden_entries(out);
@@ -193,6 +195,7 @@ class JsonDecoder {
 
   json::Scanner scanner_;
   Scratch& scratch_;
+  ElementBudget budget_;
   int filter_depth_ = 0;
   int filter_nodes_ = 0;
 };

@@ -102,10 +102,24 @@ struct SubscribeRequest {
   friend bool operator==(const SubscribeRequest&, const SubscribeRequest&) = default;
 };
 
+// What a client says at connect about a server-side subscription: of a SubscribeRequest, under the
+// same numbers, what counts there (subscriptions.md 2.3).
+struct SubscriptionWish {
+  bool recover = false;
+  std::string_view epoch;
+  uint64_t offset = 0;
+  std::string_view delta;
+
+  static constexpr auto fields = describe(
+      field<3>("recover", &SubscriptionWish::recover), field<6>("epoch", &SubscriptionWish::epoch),
+      field<7>("offset", &SubscriptionWish::offset), field<12>("delta", &SubscriptionWish::delta));
+  friend bool operator==(const SubscriptionWish&, const SubscriptionWish&) = default;
+};
+
 struct ConnectRequest {
   std::string_view token;
   RawView data;
-  MapOf<SubscribeRequest> subs;
+  MapOf<SubscriptionWish> subs;
   std::string_view name;
   std::string_view version;
   MapOf<std::string_view> headers;

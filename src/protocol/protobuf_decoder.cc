@@ -12,6 +12,7 @@
 
 #include "protocol/command_reader.h"
 #include "protocol/decoded_map.h"
+#include "protocol/element_budget.h"
 #include "protocol/request_table.h"
 
 namespace gyre::protocol {
@@ -34,6 +35,8 @@ bool is_length_believable(const pbf_reader& reader) {
 // throws for some of it as well, which the functions at the end catch.
 class ProtobufDecoder {
  public:
+  explicit ProtobufDecoder(std::string_view source) : budget_(source.size()) {}
+
   bool command(pbf_reader reader, Command& out) {
     while (reader.next()) {
       if (!is_length_believable(reader)) return false;
@@ -125,13 +128,13 @@ class ProtobufDecoder {
 
   template <class T>
   bool value(pbf_reader& reader, std::vector<T>& out) {
-    return value(reader, out.emplace_back());
+    return budget_.make_room(out) && value(reader, out.emplace_back());
   }
 
   template <class Value>
   bool value(pbf_reader& reader, MapOf<Value>& out) {
     std::string_view body;
-    if (!bytes(reader, body)) return false;
+    if (!bytes(reader, body) || !budget_.make_room(out)) return false;
     auto& [key, mapped] = out.emplace_back();
     pbf_reader entry(body.data(), body.size());
     while (entry.next()) {
@@ -147,6 +150,7 @@ class ProtobufDecoder {
     return true;
   }
 
+  ElementBudget budget_;
   int filter_depth_ = 0;
   int filter_nodes_ = 0;
 };
@@ -164,14 +168,16 @@ bool without_exceptions(Decode&& decode) {
 }  // namespace
 
 bool decode_protobuf_command(std::string_view bytes, Command& command) {
-  return without_exceptions(
-      [&] { return ProtobufDecoder().command(pbf_reader(bytes.data(), bytes.size()), command); });
+  return without_exceptions([&] {
+    return ProtobufDecoder(bytes).command(pbf_reader(bytes.data(), bytes.size()), command);
+  });
 }
 
 template <class Message>
 bool decode_protobuf(std::string_view bytes, Message& message) {
-  return without_exceptions(
-      [&] { return ProtobufDecoder().message(pbf_reader(bytes.data(), bytes.size()), message); });
+  return without_exceptions([&] {
+    return ProtobufDecoder(bytes).message(pbf_reader(bytes.data(), bytes.size()), message);
+  });
 }
 template bool decode_protobuf(std::string_view, ConnectRequest&);
 template bool decode_protobuf(std::string_view, EmulationRequest&);
