@@ -55,6 +55,7 @@ test-fresh:  ## both README commands in an empty Debian 12 root
 
 format:
 	git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
+	git ls-files '*.go' | xargs gofmt -w
 
 tidy:  ## clang-tidy over everything; ./test.sh does it for what the latest commits touched
 	tools/install_packages.sh packages.txt packages-test.txt

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What other programs have to say about the sources.
 
-    tools/lint.py format            clang-format: names the files that `make format` would change
+    tools/lint.py format            clang-format, gofmt: names the files that `make format` would change
     tools/lint.py shell             shellcheck over the shell scripts
     tools/lint.py python            bytecode and pyflakes over the Python
     tools/lint.py tidy              clang-tidy over everything that build/dev/compile_commands.json has
@@ -50,7 +50,9 @@ def check_format() -> list[str]:
     found = "".join(over(["clang-format-19", "--dry-run", "-Werror"], files))
     # Each difference is some lines; the name of the file is enough.
     names = sorted({line.split(":")[0] for line in found.splitlines() if ": error: " in line})
-    return [f"{name}: not as `make format` leaves it" for name in names] or ([found] if found else [])
+    findings = [f"{name}: not as `make format` leaves it" for name in names] or ([found] if found else [])
+    code, found = run(["gofmt", "-l", *sources(".go")])
+    return findings + ([found] if code else [f"{name}: not as `make format` leaves it" for name in found.splitlines()])
 
 
 def check_shell() -> list[str]:

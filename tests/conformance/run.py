@@ -7,8 +7,8 @@
     tests/conformance/run.py sdk       the official SDKs and the demo page against the server
 
 A third argument picks tests by a part of their name. The standard library is all that is needed, but for the
-last, which gets its packages from PyPI and npm once, into build/environments. What does not build on another test runs
-beside it.
+last, which gets its packages from PyPI, npm and as Go modules once, into build/environments. What does not build on
+another test runs beside it.
 """
 
 import concurrent.futures
@@ -28,6 +28,7 @@ SUITES = {
     "serving": ["test_serving", "test_overload", "test_key_sets"],
 }
 WORKERS = 6  # more than cores, for the long ones only wait for a clock
+SDK_OPTIONS = ["-q", "--tb=short", "-p", "no:cacheprovider", "--numprocesses", str(WORKERS), "--dist", "loadgroup"]
 UNITS = []
 
 
@@ -90,10 +91,11 @@ def run_sdk(part: list) -> int:
     try:
         python = environments.python(folder)
         environments.npm(folder)
+        environments.go(folder / "go")
     except environments.Unavailable as failure:
         print(f"the packages of the SDK tests are not to be had: {failure}\n0 passed, 1 failed")
         return 1
-    command = [str(python), "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--rootdir={folder}"]
+    command = [str(python), "-m", "pytest", *SDK_OPTIONS, f"--rootdir={folder}"]
     if part:
         command += ["-k", part[0]]
     process = subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -186,7 +186,7 @@ class Server:
         status, _, text = self.request(
             "POST",
             f"/api/{method}",
-            json.dumps(request),
+            json.dumps(request, ensure_ascii=False),
             {"X-API-Key": key, "Content-Type": "application/json"},
         )
         assert status == 200, f"/api/{method}: HTTP {status} {text}"

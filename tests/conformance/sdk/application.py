@@ -38,14 +38,18 @@ class Application:
     def __init__(self, format, server, relay):
         self.server, self.relay = server, relay
         self.relayed_url = f"ws://127.0.0.1:{relay.port}/connection/websocket"
-        self._is_protobuf = format == "protobuf"
+        self.is_protobuf = format == "protobuf"
         self._clients = []
 
     def pack(self, value):
-        return json.dumps(value).encode() if self._is_protobuf else value
+        return json.dumps(value).encode() if self.is_protobuf else value
 
     def unpack(self, data):
-        return json.loads(data) if self._is_protobuf else data
+        return json.loads(data) if self.is_protobuf and data else data
+
+    def who(self, info):
+        """What is known about a client."""
+        return [info.client, info.user, self.unpack(info.conn_info) or None, self.unpack(info.chan_info) or None]
 
     async def api(self, method, **request):
         answer = await asyncio.to_thread(self.server.api, method, request, kit.API_KEY)
@@ -58,7 +62,7 @@ class Application:
 
     def client(self, url=None, **options):
         client = centrifuge.Client(url or self.server.websocket_url, events=Events(),
-                                   use_protobuf=self._is_protobuf, **RECONNECT, **options)
+                                   use_protobuf=self.is_protobuf, **RECONNECT, **options)
         self._clients.append(client)
         return client
 
@@ -68,6 +72,22 @@ class Application:
         await client.events.next("connected")
         await client.events.next("connecting")
         return client
+
+    async def user(self, name):
+        return await self.connected(token=kit.token(sub=name))
+
+    async def disturb(self, client, channel=None, values=()):
+        """Cuts the network, publishes what the client misses meanwhile, and mends the network."""
+        self.relay.down()
+        await client.events.next("connecting")
+        await self.publish(channel, *values)
+        self.relay.up()
+
+    async def refused(self, client, channel, **options):
+        """The code with which a subscription ends instead of beginning."""
+        subscription = client.new_subscription(channel, events=Events(), **options)
+        await subscription.subscribe()
+        return (await subscription.events.next("unsubscribed")).code
 
     async def subscribed(self, client, channel, **options):
         subscription = client.new_subscription(channel, events=Events(), min_resubscribe_delay=0.02, **options)

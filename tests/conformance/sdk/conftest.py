@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import kit  # noqa: E402
+from application import tell  # noqa: E402
 from relay import Relay  # noqa: E402
 
 LOG_CHARACTERS = 6000
@@ -17,9 +18,10 @@ os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 
 @pytest.fixture
-def settings() -> dict:
-    """Changes to kit.CONFIG; a test has others by @pytest.mark.parametrize("settings", …)."""
-    return {}
+def settings(request) -> dict:
+    """Changes to kit.CONFIG for the scenario that the test plays, or is."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    return kit.SETTINGS.get(parameters.get("name", request.node.originalname.removeprefix("test_")), {})
 
 
 @pytest.fixture
@@ -33,6 +35,12 @@ def server(settings, request):
 def relay(server):
     with Relay(server.port) as started:
         yield started
+
+
+@pytest.fixture(params=kit.FORMATS)
+def play(request, server, relay):
+    """What runs a story of the Python SDK, in one format."""
+    return lambda story: tell(story, request.param, server, relay)
 
 
 @pytest.hookimpl(wrapper=True)

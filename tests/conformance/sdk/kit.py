@@ -1,4 +1,4 @@
-"""What the tests of every SDK share: the configuration, tokens, and the scenarios that run in Node."""
+"""What the tests of every SDK share: the configuration, tokens, and the scenarios that are programs of their own."""
 
 import base64
 import contextlib
@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,8 @@ API_KEY = "api-key"
 # Generous: a wait ends when its condition holds, and this is for a machine that does much else.
 WAIT_SECONDS = 30
 SCENARIO_SECONDS = 120
+FORMATS = ("json", "protobuf")
+ONLY_PROTOBUF = ("carries_bytes",)
 
 # Everything is allowed in an ordinary channel, also to anonymous users; nothing in a closed one.
 OPEN = {
@@ -40,12 +43,16 @@ OPEN = {
     "history_ttl": "5m",
     "force_recovery": True,
 }
+LIVE = OPEN | {"force_recovery": False, "allow_history_for_subscriber": False}
+DELTA = {"allowed_delta_types": ["fossil"], "delta_publish": True}
 CONFIG = {
     "client": {
         "allow_anonymous_connect_without_token": True,
         "token": {"hmac_secret_key": SECRET},
         # Short enough that a test sees whether a refresh was believed: what is not refreshed is closed.
         "expired_close_delay": "1s",
+        "expired_sub_close_delay": "1s",
+        "presence_update_interval": "500ms",
     },
     "http_api": {"key": API_KEY},
     "channel": {
@@ -54,8 +61,31 @@ CONFIG = {
             {"name": "short", **OPEN, "history_size": 2},
             {"name": "plain", "allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True},
             {"name": "closed", "presence": True},
+            {"name": "users", "allow_user_limited_channels": True},
+            {"name": "own", "presence": True},
+            {"name": "lobby", **OPEN, "join_leave": True, "force_push_join_leave": True},
+            {"name": "hall", **OPEN, "join_leave": True},
+            {"name": "objects", "allow_publish_for_client": True, "publication_data_format": "json_object",
+             "history_size": 10, "history_ttl": "5m"},
+            {"name": "tagged", **OPEN, "allow_tags_filter": True},
+            {"name": "asked", **LIVE, "allow_positioning": True, "allow_recovery": True},
+            {"name": "fleeting", **OPEN, "history_ttl": "1s", "history_meta_ttl": "1s"},
+            {"name": "cache", **OPEN, "force_recovery_mode": "cache"},
+            {"name": "newest", **OPEN, "force_recovery_mode": "cache", "auto_cache_recover": True},
+            {"name": "delta", **OPEN, **DELTA},
+            {"name": "live", **LIVE, **DELTA, "force_positioning": True},
         ],
     },
+}
+# What other configuration a scenario needs, by its name, which is the same for all SDKs.
+CHECKS_POSITIONS = {"client": {"channel_position_check_delay": "500ms"}}
+SETTINGS = {
+    "is_refused_without_credentials": {"client": {"allow_anonymous_connect_without_token": False}},
+    "is_told_that_its_stream_is_another": CHECKS_POSITIONS,
+    "reconnects_when_the_stream_of_the_servers_subscription_is_another": CHECKS_POSITIONS,
+    "keeps_one_connection_of_a_user": {"client": {"subscribe_to_user_personal_channel": {
+        "enabled": True, "personal_channel_namespace": "own", "single_connection": True}}},
+    "calls_the_method_ping": {"rpc": {"ping": {"enabled": True}}},
 }
 
 
@@ -73,10 +103,19 @@ def token(lifetime: int | None = None, **claims) -> str:
     return b".".join([signed, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
-class Scenario:
-    """A function of js/scenarios.mjs or js/demo.mjs in a Node process of its own, beside a server and a relay.
+def in_formats(names) -> list[tuple[str, str]]:
+    return [(name, format) for name in names for format in FORMATS if format == "protobuf" or name not in ONLY_PROTOBUF]
 
-    The script asks for what only this side can do, one JSON object on a line of its standard output, and reads the
+
+def snake(name: str) -> str:
+    """The name of a scenario as all SDKs know it, from the name of a Go method."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+class Scenario:
+    """A function of js/ in Node, or a method of go/, in a process of its own, beside a server and a relay.
+
+    The process asks for what only this side can do, one JSON object on a line of its standard output, and reads the
     answer from its standard input.
     """
 
@@ -85,6 +124,7 @@ class Scenario:
         self._actions = {
             "api": lambda method, request: server.api(method, request, API_KEY),
             "down": relay.down,
+            "forwarded": relay.forwarded,
             "restart": server.restart,
             "token": lambda claims, lifetime=None: token(lifetime, **claims),
             "up": relay.up,
@@ -96,12 +136,17 @@ class Scenario:
             "wait": WAIT_SECONDS * 1000,
         }
 
-    def play(self, script: str, name: str, **facts) -> None:
-        """Runs the scenario to its end; what it says on standard error is why it failed."""
+    def play_node(self, script: str, name: str, **facts) -> None:
         modules = environments.npm(HERE)
         command = [str(environments.node() / "node"), str(HERE / "js" / script), name]
-        variables = environments.environment() | {"GYRE_SCENARIO": json.dumps(
-            {**self._facts, "modules": str(modules), **facts})}
+        self._play(command, name, {"modules": str(modules), **facts})
+
+    def play_go(self, name: str, **facts) -> None:
+        self._play([str(environments.go(HERE / "go")), name], name, facts)
+
+    def _play(self, command: list[str], name: str, facts: dict) -> None:
+        """Runs the scenario to its end; what it says on standard error is why it failed."""
+        variables = environments.environment() | {"GYRE_SCENARIO": json.dumps({**self._facts, **facts})}
         with tempfile.TemporaryFile("w+") as said:
             process = subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                        stderr=said, text=True)

@@ -16,6 +16,7 @@ class Relay:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._is_down = False
+        self._forwarded = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> "Relay":
@@ -43,6 +44,15 @@ class Relay:
         with self._lock:
             self._is_down = False
 
+    def forwarded(self) -> int:
+        """How many bytes have gone to clients. Each is counted before a client can have it."""
+        with self._lock:
+            return self._forwarded
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._forwarded += size
+
     def _accept(self) -> None:
         while True:
             try:
@@ -61,8 +71,8 @@ class Relay:
                     continue
                 self._open |= {client, server}
             pump = Pump(client, server, self._closed)
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=pump.run, args=(source, sink), daemon=True).start()
+            for source, sink, count in ((client, server, None), (server, client, self._count)):
+                threading.Thread(target=pump.run, args=(source, sink, count), daemon=True).start()
 
     def _closed(self, *ends: socket.socket) -> None:
         with self._lock:
@@ -80,9 +90,11 @@ class Pump:
         self._lock = threading.Lock()
         self._running = len(self._ends)
 
-    def run(self, source: socket.socket, sink: socket.socket) -> None:
+    def run(self, source: socket.socket, sink: socket.socket, count=None) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK_BYTES):
+                if count is not None:
+                    count(len(data))
                 sink.sendall(data)
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

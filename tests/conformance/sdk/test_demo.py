@@ -10,6 +10,7 @@ import sys
 import kit
 import pytest
 
+pytestmark = pytest.mark.xdist_group("demo")  # they share the bundle
 DEVELOPMENT = kit.ROOT / "deploy" / "development.json"
 BUNDLE = kit.ROOT / "build" / "web" / "demo"
 
@@ -36,7 +37,7 @@ def server(request):
     "name", ["shows_what_is_published", "publishes_what_the_visitor_says", "comes_back_after_a_restart"]
 )
 def test_page(name, server, relay):
-    kit.Scenario(server, relay).play("demo.mjs", name, format="json")
+    kit.Scenario(server, relay).play_node("demo.mjs", name, format="json")
 
 
 def announce(pid: int, config: pathlib.Path) -> str:

@@ -6,12 +6,7 @@ import collections
 import centrifuge
 import kit
 import pytest
-from application import Events, tell
-
-
-@pytest.fixture(params=["json", "protobuf"])
-def play(request, server, relay):
-    return lambda story: tell(story, request.param, server, relay)
+from application import Events
 
 
 def test_publications_reach_every_subscriber_with_their_publisher(play):

@@ -46,9 +46,15 @@ export async function api(method, request) {
 export const publish = (channel, data) => api("publish", { channel, data });
 
 // Payloads: values in JSON, bytes in Protobuf.
-const isProtobuf = facts.format === "protobuf";
+export const isProtobuf = facts.format === "protobuf";
 export const pack = (value) => (isProtobuf ? new TextEncoder().encode(JSON.stringify(value)) : value);
 export const unpack = (data) => (isProtobuf ? JSON.parse(new TextDecoder().decode(data)) : data);
+
+export const unpackOptional = (data) => (data == null || data.length === 0 ? null : unpack(data));
+
+// What is known about a client.
+export const who = ({ client, user: name, connInfo, chanInfo }) =>
+  [client, name, unpackOptional(connInfo), unpackOptional(chanInfo)];
 
 export function within(promise, what) {
   let timer;
@@ -58,7 +64,9 @@ export function within(promise, what) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-const EVENTS = ["connecting", "connected", "disconnected", "subscribing", "subscribed", "unsubscribed", "publication"];
+const EVENTS = [
+  "connecting", "connected", "disconnected", "subscribing", "subscribed", "unsubscribed", "publication", "join", "leave",
+];
 
 // The events of a client or a subscription. next(name) is the first event of that name that nobody has taken yet.
 class Events {
@@ -122,6 +130,9 @@ export async function connected(options, url) {
   return client;
 }
 
+// Connected with a token of this user.
+export const user = async (name) => connected({ token: await token({ sub: name }) });
+
 export function newSubscription(client, channel, options = {}) {
   const subscription = client.newSubscription(channel, {
     minResubscribeDelay: 20, maxResubscribeDelay: 200, ...options,
@@ -135,6 +146,13 @@ export async function subscribed(client, channel, options) {
   subscription.subscribe();
   subscription.greeting = await subscription.events.next("subscribed");
   return subscription;
+}
+
+// The code with which a subscription ends instead of beginning.
+export async function refused(client, channel, options) {
+  const subscription = newSubscription(client, channel, options);
+  subscription.subscribe();
+  return (await subscription.events.next("unsubscribed")).code;
 }
 
 export async function rejectsWith(code, promise) {

@@ -1,0 +1,215 @@
+"""The official Python SDK: publications, presence, join and leave, filters, permissions, calls."""
+
+import base64
+
+import centrifuge
+import kit
+import pytest
+
+
+async def code_of(answer):
+    with pytest.raises(centrifuge.ReplyError) as failure:
+        await answer
+    return failure.value.code
+
+
+@pytest.mark.parametrize("play", ["protobuf"], indirect=True)
+def test_carries_bytes(play):
+    async def story(app):
+        data = bytes(range(256))
+        subscription, _ = await app.subscribed(await app.connected(), "bytes")
+        await app.api("publish", channel="bytes", b64data=base64.b64encode(data).decode())
+        await subscription.publish(data)
+        assert [(await subscription.events.next("publication")).pub.data for _ in range(2)] == [data, data]
+        assert [publication.data for publication in (await subscription.history(limit=10)).publications] == [data, data]
+
+    play(story)
+
+
+def test_publishes_where_it_may(play):
+    async def story(app):
+        client = await app.user("42")
+        subscription, _ = await app.subscribed(client, "news")
+        await client.publish("news", app.pack("from the client"))
+        await subscription.publish(app.pack("from the subscription"))
+        assert await app.values(subscription, 2) == ["from the client", "from the subscription"]
+
+        for channel, data, code in (
+            ("stream", 1, 103),  # only subscribers may
+            ("closed:room", 1, 103),
+            ("nowhere:room", 1, 102),
+            ("objects:box", [1], 107),
+        ):
+            assert await code_of(client.publish(channel, app.pack(data))) == code, channel
+        await client.publish("objects:box", app.pack({"in": "the box"}))  # without a subscription
+        history = await app.api("history", channel="objects:box", limit=10)
+        info = {"user": "42", "client": client.client_id}
+        assert history["publications"] == [{"data": {"in": "the box"}, "offset": 1, "info": info}]
+
+    play(story)
+
+
+def test_shows_presence(play):
+    async def story(app):
+        first = await app.connected(token=kit.token(sub="one", info={"name": "Ada"}))
+        again, other = await app.user("one"), await app.connected()
+
+        def role(name):
+            return kit.token(sub="one", channel="room", info={"role": name})
+
+        here, _ = await app.subscribed(first, "room", token=role("host"))
+        await app.subscribed(again, "room", token=role("guest"))
+        there, _ = await app.subscribed(other, "room")
+
+        async def present():
+            return {client: app.who(info) for client, info in (await here.presence()).clients.items()}
+
+        host, guest, visitor = first.client_id, again.client_id, other.client_id
+        everybody = {
+            host: [host, "one", {"name": "Ada"}, {"role": "host"}],
+            guest: [guest, "one", None, {"role": "guest"}],
+            visitor: [visitor, "", None, None],
+        }
+        assert await present() == everybody
+        stats = await there.presence_stats()
+        assert (stats.num_clients, stats.num_users) == (3, 2)
+
+        await there.unsubscribe()
+        assert await code_of(other.presence("room")) == 103  # and the server has handled what was sent before
+        del everybody[visitor]
+        assert await present() == everybody
+        assert await code_of(first.presence_stats("plain:room")) == 108
+
+    play(story)
+
+
+def test_sees_who_joins_and_leaves(play):
+    async def story(app):
+        watching, other = await app.user("0"), await app.user("2")
+        guest = await app.connected(token=kit.token(sub="one", info={"name": "Ada"}))
+        watcher, _ = await app.subscribed(watching, "lobby:main")
+
+        async def told(event, subscription):
+            return app.who((await subscription.events.next(event)).info)
+
+        ada = [guest.client_id, "one", {"name": "Ada"}, {"role": "guest"}]
+        second = [other.client_id, "2", None, None]
+        assert await told("join", watcher) == [watching.client_id, "0", None, None]  # it sees itself as well
+        token = kit.token(sub="one", channel="lobby:main", info={"role": "guest"})
+        visit, _ = await app.subscribed(guest, "lobby:main", token=token)
+        assert [await told("join", watcher), await told("join", visit)] == [ada, ada]
+        await app.subscribed(other, "lobby:main")
+        assert [await told("join", watcher), await told("join", visit)] == [second, second]
+        await visit.unsubscribe()
+        assert await told("leave", watcher) == ada
+        await other.disconnect()
+        assert await told("leave", watcher) == second
+        assert (watcher.events.seen["join"], watcher.events.seen["leave"], visit.events.seen["leave"]) == (3, 2, 0)
+
+    play(story)
+
+
+def test_sees_who_joins_if_it_asks(play):
+    async def story(app):
+        asking, silent, guest = [await app.user(name) for name in "123"]
+        told, _ = await app.subscribed(asking, "hall:main", join_leave=True)
+        untold, _ = await app.subscribed(silent, "hall:main")
+        visit, _ = await app.subscribed(guest, "hall:main")
+        await visit.unsubscribe()
+        assert [(await told.events.next("join")).info.user for _ in range(3)] == ["1", "2", "3"]
+        assert (await told.events.next("leave")).info.user == "3"
+        await app.publish("hall:main", 1)
+        assert await app.values(untold, 1) == [1]
+        assert (untold.events.seen["join"], untold.events.seen["leave"]) == (0, 0)
+
+    play(story)
+
+
+def test_enters_channels_that_name_it(play):
+    async def story(app):
+        one, other = await app.user("42"), await app.user("44")
+        subscription, _ = await app.subscribed(one, "users:chat#42,43")
+        assert await app.refused(other, "users:chat#42,43") == 103
+        assert await app.refused(other, "users:chat") == 103
+        assert await app.refused(one, "users:chat#43#44") == 103  # what is behind the last boundary counts
+        await app.publish("users:chat#42,43", 1)
+        assert await app.values(subscription, 1) == [1]
+        await app.subscribed(other, "chat#42")  # where the namespace has no such channels, it is only a name
+
+    play(story)
+
+
+def test_receives_what_its_filter_lets_through(play):
+    f = centrifuge.Filter
+
+    async def story(app):
+        client = await app.connected(app.relayed_url)
+        subscription, _ = await app.subscribed(client, "tagged:sport", tags_filter=f.all(
+            f.is_in("sport", ["football", "rugby"]),
+            f.any(f.gte("goals", "2.5"), f.exists("final")),
+            f.negate(f.starts_with("league", "U"))))
+
+        async def tagged(data, **tags):
+            await app.api("publish", channel="tagged:sport", data=data, tags=tags)
+
+        async def round(number):
+            await tagged(f"few goals {number}", sport="football", goals="2")
+            await tagged(f"many goals {number}", sport="football", goals="10")
+            await tagged(f"another sport {number}", sport="chess", goals="10")
+            await tagged(f"no tags {number}")
+            await tagged(f"a final {number}", sport="rugby", final="")
+            await tagged(f"the young {number}", sport="rugby", final="", league="U21")
+            await tagged(f"the old {number}", sport="rugby", goals="2.5", league="A")
+            return [f"many goals {number}", f"a final {number}", f"the old {number}"]
+
+        first = await round(1)
+        assert await app.values(subscription, 3) == first
+        app.relay.down()
+        await client.events.next("connecting")
+        missed = await round(2)
+        app.relay.up()
+        again = await subscription.events.next("subscribed")
+        assert (again.was_recovering, again.recovered) == (True, True)
+        assert await app.values(subscription, 3) == missed
+        last = await round(3)  # what is left out is no gap
+        assert await app.values(subscription, 3) == last
+        assert subscription.events.seen["subscribed"] == 2
+
+        await subscription.unsubscribe()
+        subscription.set_tags_filter(f.eq("sport", "chess"))
+        await subscription.subscribe()
+        await subscription.events.next("subscribed")
+        await tagged("football", sport="football")
+        await tagged("chess", sport="chess")
+        assert await app.values(subscription, 1) == ["chess"]
+
+    play(story)
+
+
+def test_is_refused_with_a_bad_filter(play):
+    f = centrifuge.Filter
+
+    async def story(app):
+        client = await app.connected()
+        assert await app.refused(client, "tagged:empty", tags_filter=f.all()) == 107
+        assert await app.refused(client, "tagged:in", tags_filter=f.is_in("sport", [])) == 107
+        assert await app.refused(client, "news", tags_filter=f.eq("sport", "chess")) == 107  # not allowed there
+
+    play(story)
+
+
+def test_calls_no_methods(play):
+    async def story(app):
+        client = await app.connected()
+        assert await code_of(client.rpc("anything", app.pack({}))) == 108
+
+    play(story)
+
+
+def test_calls_the_method_ping(play):
+    async def story(app):
+        client = await app.connected()
+        assert not (await client.rpc("ping", app.pack({}))).data
+        assert await code_of(client.rpc("anything", app.pack({}))) == 104
+
+    play(story)
