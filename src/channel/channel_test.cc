@@ -147,15 +147,14 @@ TEST(Permissions, RecoveryIsGrantedByItsOptionOrByAccessToHistory) {
   options.history_ttl = std::chrono::seconds(60);
   const StreamWish both{.positioned = true, .recoverable = true};
   const Requester who{.user = "1"};
-  EXPECT_FALSE(grant(resolved(make(options), "a"), both, who).recoverable);
+  EXPECT_FALSE(grant(resolved(make(options), "a"), {}, both, who).recoverable);
   options.allow_history_for_subscriber = true;
-  EXPECT_TRUE(grant(resolved(make(options), "a"), both, who).recoverable);
+  EXPECT_TRUE(grant(resolved(make(options), "a"), {}, both, who).recoverable);
   options.allow_history_for_subscriber = false;
   options.allow_recovery = true;
-  EXPECT_TRUE(grant(resolved(make(options), "a"), {.recoverable = true}, who).positioned);
+  EXPECT_TRUE(grant(resolved(make(options), "a"), {}, {.recoverable = true}, who).positioned);
   options.allow_recovery = false;
-  options.force_recovery = true;
-  EXPECT_TRUE(grant(resolved(make(options), "a"), {}, who).recoverable);
+  EXPECT_TRUE(grant(resolved(make(options), "a"), {.recoverable = true}, {}, who).positioned);
 }
 
 TEST(DataFormat, DecidesWhatMayBePublished) {

@@ -100,16 +100,11 @@ bool may_follow_members(const Resolved& channel, Requester who) {
   return channel.options().join_leave && may_see_members(channel.options(), who);
 }
 
-StreamWish forced(const ChannelOptions& options) {
-  return {.positioned = options.force_positioning || options.force_recovery,
-          .recoverable = options.force_recovery};
-}
-
-StreamWish grant(const Resolved& channel, StreamWish wish, Requester who) {
+StreamWish grant(const Resolved& channel, StreamWish forced, StreamWish wish, Requester who) {
   const ChannelOptions& options = channel.options();
   who.is_subscribed = true;  // it is about to be
   const bool reads = options.has_history() && (may_read(options, who) || who.is_insecure);
-  StreamWish granted = forced(options);
+  StreamWish granted = forced;
   granted.recoverable |= wish.recoverable && (options.allow_recovery || reads);
   granted.positioned |= wish.positioned && (options.allow_positioning || reads);
   granted.positioned |= granted.recoverable;  // recovery implies positioning

@@ -46,16 +46,14 @@ Refusal may_see_presence(const Resolved& channel, const Requester& who);
 // find out anyway.
 bool may_follow_members(const Resolved& channel, Requester who);
 
-// What a subscription gets of what it asks for, besides what the namespace forces; the rest is
-// ignored silently. As a subscriber who may read history could find everything out anyway, that
-// access grants both.
+// What a subscription gets of what it asks for, besides what it gets unasked; the rest is ignored
+// silently. As a subscriber who may read history could find everything out anyway, that access
+// grants both.
 struct StreamWish {
   bool positioned = false;
   bool recoverable = false;
 };
-StreamWish grant(const Resolved& channel, StreamWish wish, Requester who);
-// What the namespace forces on everybody, server-side subscriptions included.
-StreamWish forced(const ChannelOptions& options);
+StreamWish grant(const Resolved& channel, StreamWish forced, StreamWish wish, Requester who);
 
 // Whether a payload may be published.
 bool accepts_data(DataFormat format, std::string_view data);

@@ -106,9 +106,6 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
       services_.connection_tokens->verify_connect(token, services_.shard.unix_seconds());
   if (!verified) return std::unexpected(refusal_of(verified.error()));
   auth::Claims& claims = verified->claims;
-  if (verified->user.empty() && settings.disallow_anonymous_connection_tokens) {
-    return client::refuse(disconnects::kPermissionDenied);
-  }
   if (claims.subs.empty()) {
     for (std::string& channel : claims.channels)
       claims.subs.emplace_back(std::move(channel), auth::SubscriptionOptions());
@@ -120,6 +117,9 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
     if (channel.empty() || !seen.insert(channel).second) continue;
     subs.push_back({plan_server_side(channel, ns->options(), options)});
     subs.back().plan.flags |= Subscription::kFromToken;
+  }
+  if (verified->user.empty() && settings.disallow_anonymous_connection_tokens) {
+    return client::refuse(disconnects::kPermissionDenied);
   }
   identity = {.has_credentials = true,
               .user = std::move(verified->user),

@@ -31,6 +31,14 @@ Answer<void> check_type(int32_t type) {
   return {};
 }
 
+// What subscribers get unasked: the namespace says it, unless a token or the API says otherwise.
+channel::StreamWish forced_stream(const channel::ChannelOptions& options,
+                                  const auth::Override& own) {
+  const bool is_recoverable = own.force_recovery.value_or(options.force_recovery);
+  return {.positioned = own.force_positioning.value_or(options.force_positioning) || is_recoverable,
+          .recoverable = is_recoverable};
+}
+
 uint16_t stream_flags(bool is_positioned, bool is_present) {
   return static_cast<uint16_t>((is_positioned ? Subscription::kPositioned : 0) |
                                (is_present ? Subscription::kPresent : 0));
@@ -85,27 +93,24 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(
   const channel::Requester who = requester(request.channel);
   SubscribePlan plan;
   plan.channel = request.channel;
-  channel::StreamWish stream = channel::grant(
-      resolved, {.positioned = request.positioned, .recoverable = request.recoverable}, who);
   const channel::ChannelOptions& options = resolved.options();
-  bool is_present = options.presence;
-  plan.announces = options.join_leave;
-  plan.wants_announcements = options.force_push_join_leave ||
-                             (request.join_leave && channel::may_follow_members(resolved, who));
+  auth::Override own;
   if (!request.token.empty()) {
     GYRE_TRY(const auth::Claims claims, verify_token(request));
     plan.end = claims.end();
     plan.info = claims.options.info;
     plan.data = claims.options.data;
-    const auth::Override& own = claims.options.override_options;
-    is_present = own.presence.value_or(is_present);
-    plan.announces = own.join_leave.value_or(plan.announces);
-    plan.wants_announcements = own.force_push_join_leave.value_or(plan.wants_announcements);
-    stream.recoverable = own.force_recovery.value_or(stream.recoverable);
-    stream.positioned = own.force_positioning.value_or(stream.positioned) || stream.recoverable;
+    own = claims.options.override_options;
   } else if (const channel::Refusal refusal = channel::may_subscribe(resolved, who, rules)) {
     return client::refuse(*refusal);
   }
+  const channel::StreamWish stream =
+      channel::grant(resolved, forced_stream(options, own),
+                     {.positioned = request.positioned, .recoverable = request.recoverable}, who);
+  const bool is_present = own.presence.value_or(options.presence);
+  plan.announces = own.join_leave.value_or(options.join_leave);
+  plan.wants_announcements = own.force_push_join_leave.value_or(options.force_push_join_leave) ||
+                             (request.join_leave && channel::may_follow_members(resolved, who));
   if (plan.end && *plan.end <= services_.shard.unix_seconds()) {
     return client::refuse(errors::kExpired);
   }
@@ -148,6 +153,10 @@ Answer<auth::Claims> Session::verify_token(const protocol::SubscribeRequest& req
   auto verified = services_.subscription_tokens->verify_subscribe(request.token,
                                                                   services_.shard.unix_seconds());
   if (!verified) return std::unexpected(refusal_of_token(verified.error()));
+  const channel::Namespaces& namespaces = *services_.settings->namespaces;
+  if (!namespaces.find(namespaces.parse(verified->claims.channel))) {
+    return client::refuse(errors::kUnknownChannel);
+  }
   if (!is_token_ours(*verified, request.channel)) {
     return client::refuse(disconnects::kInvalidToken);
   }
@@ -166,12 +175,11 @@ Session::SubscribePlan Session::plan_server_side(std::string_view channel,
   const auth::Override& own = wanted.override_options;
   SubscribePlan plan;
   plan.channel = channel;
-  plan.is_recoverable = own.force_recovery.value_or(options.force_recovery);
-  const bool is_positioned =
-      own.force_positioning.value_or(options.force_positioning) || plan.is_recoverable;
-  plan.flags =
-      static_cast<uint16_t>(stream_flags(is_positioned, own.presence.value_or(options.presence)) |
-                            Subscription::kServerSide);
+  const channel::StreamWish stream = forced_stream(options, own);
+  plan.is_recoverable = stream.recoverable;
+  const bool is_present = own.presence.value_or(options.presence);
+  plan.flags = static_cast<uint16_t>(stream_flags(stream.positioned, is_present) |
+                                     Subscription::kServerSide);
   plan.announces = own.join_leave.value_or(options.join_leave);
   plan.wants_announcements = own.force_push_join_leave.value_or(options.force_push_join_leave);
   plan.info = wanted.info;
