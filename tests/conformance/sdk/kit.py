@@ -49,9 +49,10 @@ CONFIG = {
     "client": {
         "allow_anonymous_connect_without_token": True,
         "token": {"hmac_secret_key": SECRET},
-        # Short enough that a test sees whether a refresh was believed: what is not refreshed is closed.
-        "expired_close_delay": "1s",
-        "expired_sub_close_delay": "1s",
+        # Short enough that a test sees whether a refresh was believed: what is not refreshed is closed. Long enough
+        # for an SDK that waits for all the seconds that it was told, of which a part was over by then.
+        "expired_close_delay": "3s",
+        "expired_sub_close_delay": "3s",
         "presence_update_interval": "500ms",
     },
     "http_api": {"key": API_KEY},

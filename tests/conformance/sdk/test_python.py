@@ -28,32 +28,6 @@ def test_publications_reach_every_subscriber_with_their_publisher(play):
     play(story)
 
 
-def test_presence_and_history(play):
-    async def story(app):
-        first = await app.connected(token=kit.token(sub="one", info={"name": "Ada"}))
-        second = await app.connected()
-        here, _ = await app.subscribed(first, "room")
-        await app.subscribed(second, "room")
-        clients = (await here.presence()).clients
-        assert {info.client: info.user for info in clients.values()} == {first.client_id: "one", second.client_id: ""}
-        assert app.unpack(clients[first.client_id].conn_info) == {"name": "Ada"}
-        stats = await here.presence_stats()
-        assert (stats.num_clients, stats.num_users) == (2, 2)
-
-        await app.publish("room", *range(5))
-        top = await here.history(limit=0)
-        assert (top.publications, top.offset) == ([], 5)
-        pages, since = [], centrifuge.StreamPosition(offset=0, epoch=top.epoch)
-        while (page := await here.history(limit=2, since=since)).publications:
-            pages.append([app.unpack(publication.data) for publication in page.publications])
-            since = centrifuge.StreamPosition(offset=page.publications[-1].offset, epoch=page.epoch)
-        assert pages == [[0, 1], [2, 3], [4]]
-        newest = await here.history(limit=2, reverse=True)
-        assert [publication.offset for publication in newest.publications] == [5, 4]
-
-    play(story)
-
-
 def test_recovery_brings_what_was_missed(play):
     async def story(app):
         client = await app.connected(app.relayed_url)
@@ -124,7 +98,7 @@ def test_the_server_unsubscribes_and_disconnects(play):
 
 
 def test_tokens_are_refreshed(play):
-    """The third request for a token proves that two refreshes were believed."""
+    """The fourth request for a token proves that refreshes were believed: the first token's time is over by then."""
 
     async def story(app):
         asked, channel = collections.Counter(), "closed:room"
@@ -133,7 +107,7 @@ def test_tokens_are_refreshed(play):
         def source(kind, **claims):
             async def fresh(*_):
                 asked[kind] += 1
-                if min(asked["connection"], asked["subscription"]) >= 3:
+                if min(asked["connection"], asked["subscription"]) >= 4:
                     enough.set()
                 return kit.token(2, **claims)
 

@@ -125,6 +125,32 @@ def test_sees_who_joins_if_it_asks(play):
     play(story)
 
 
+def test_pages_through_history(play):
+    async def story(app):
+        subscription, _ = await app.subscribed(await app.connected(), "pages")
+        await app.publish("pages", *range(1, 8))
+        top = await subscription.history(limit=0)
+        assert (top.publications, top.offset) == ([], 7)
+
+        async def walk(**options):
+            pages = []
+            while (page := await subscription.history(limit=3, **options)).publications:
+                assert (page.offset, page.epoch) == (7, top.epoch)
+                offsets = [publication.offset for publication in page.publications]
+                assert [app.unpack(publication.data) for publication in page.publications] == offsets
+                pages.append(offsets)
+                options["since"] = centrifuge.StreamPosition(offset=offsets[-1], epoch=page.epoch)
+            return pages
+
+        start = centrifuge.StreamPosition(offset=0, epoch=top.epoch)
+        assert await walk(since=start) == [[1, 2, 3], [4, 5, 6], [7]]
+        assert await walk(reverse=True) == [[7, 6, 5], [4, 3, 2], [1]]
+        elsewhere = centrifuge.StreamPosition(offset=1, epoch="another")
+        assert await code_of(subscription.history(limit=1, since=elsewhere)) == 112
+
+    play(story)
+
+
 def test_enters_channels_that_name_it(play):
     async def story(app):
         one, other = await app.user("42"), await app.user("44")
@@ -191,6 +217,7 @@ def test_is_refused_with_a_bad_filter(play):
 
     async def story(app):
         client = await app.connected()
+        await app.subscribed(client, "tagged:good", tags_filter=f.not_in("sport", ["chess"]))
         assert await app.refused(client, "tagged:empty", tags_filter=f.all()) == 107
         assert await app.refused(client, "tagged:in", tags_filter=f.is_in("sport", [])) == 107
         assert await app.refused(client, "news", tags_filter=f.eq("sport", "chess")) == 107  # not allowed there

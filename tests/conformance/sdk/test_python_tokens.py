@@ -90,6 +90,38 @@ def test_is_disconnected_for_a_token_of_another(play):
     play(story)
 
 
+def test_gets_another_token_for_one_that_came_too_late(play):
+    async def story(app):
+        lifetimes = [None, -10, 2]
+
+        async def fresh():
+            return kit.token(lifetimes.pop(), sub="42")
+
+        client = await app.connected(get_token=fresh)
+        lost = await client.events.next("connecting")
+        assert (lost.code, lost.reason) == (3005, "connection expired")
+        await client.events.next("connected")
+        assert not lifetimes
+
+    play(story)
+
+
+def test_loses_a_subscription_whose_token_comes_too_late(play):
+    async def story(app):
+        lifetimes = [-10, 2]
+
+        async def fresh(channel):
+            return kit.token(lifetimes.pop(), channel=channel)
+
+        client = await app.connected()
+        subscription, _ = await app.subscribed(client, "closed:room", get_token=fresh)
+        left = await subscription.events.next("unsubscribed")
+        assert (left.code, left.reason) == (109, "token expired")
+        assert (lifetimes, client.events.seen["connected"]) == ([], 1)
+
+    play(story)
+
+
 def test_loses_a_subscription_whose_token_is_not_refreshed(play):
     async def story(app):
         asked = []

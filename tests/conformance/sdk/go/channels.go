@@ -277,6 +277,7 @@ func (Scenarios) IsRefusedWithABadFilter(s *Story) {
 	filtered := func(filter *centrifuge.FilterNode) options {
 		return options{TagsFilter: filter}
 	}
+	s.subscribed(client, "tagged:good", filtered(centrifuge.FilterNin("sport", "chess")))
 	check(s.refused(client, "tagged:empty", filtered(centrifuge.FilterAnd())), 107)
 	check(s.refused(client, "tagged:in", filtered(centrifuge.FilterIn("sport"))), 107)
 	check(s.refused(client, "news", filtered(centrifuge.FilterEq("sport", "chess"))), 107) // not allowed there

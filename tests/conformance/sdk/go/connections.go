@@ -57,20 +57,20 @@ func (Scenarios) ReplacesAnExpiredToken(s *Story) {
 	check(count[centrifuge.DisconnectedEvent](client.events), 0)
 }
 
-// The third request for a token proves that two refreshes were believed: the first token's time is over by then.
+// The fourth request for a token proves that refreshes were believed: the first token's time is over by then.
 func (Scenarios) RefreshesItsToken(s *Story) {
 	var asked atomic.Int32
-	third := make(chan bool)
+	fourth := make(chan bool)
 	client := s.newClient(s.facts.URL, centrifuge.Config{
 		GetToken: func(centrifuge.ConnectionTokenEvent) (string, error) {
-			if asked.Add(1) == 3 {
-				close(third)
+			if asked.Add(1) == 4 {
+				close(fourth)
 			}
 			return s.token(Object{"sub": "42"}, 2), nil
 		},
 	}).connect()
 	subscription := s.subscribed(client, "news")
-	<-third
+	<-fourth
 	s.publish("news", 1)
 	check(subscription.payloads(1), List{1})
 	check(count[centrifuge.ConnectedEvent](client.events), 1)
@@ -84,6 +84,24 @@ func (Scenarios) IsClosedWhenItsTokenIsNotRefreshed(s *Story) {
 		GetToken: func(centrifuge.ConnectionTokenEvent) (string, error) { <-never; return "", centrifuge.ErrUnauthorized },
 	}).connect()
 	check(next[centrifuge.ConnectingEvent](client.events), Object{"Code": 3005, "Reason": "connection expired"})
+}
+
+func (Scenarios) GetsAnotherTokenForOneThatCameTooLate(s *Story) {
+	var asked atomic.Int32
+	client := s.newClient(s.facts.URL, centrifuge.Config{
+		GetToken: func(centrifuge.ConnectionTokenEvent) (string, error) {
+			switch asked.Add(1) {
+			case 1:
+				return s.token(Object{"sub": "42"}, 2), nil
+			case 2:
+				return s.token(Object{"sub": "42"}, -10), nil
+			}
+			return s.token(Object{"sub": "42"}), nil
+		},
+	}).connect()
+	check(next[centrifuge.ConnectingEvent](client.events), Object{"Code": 3005, "Reason": "connection expired"})
+	next[centrifuge.ConnectedEvent](client.events)
+	check(asked.Load(), 3)
 }
 
 // Each token tells another info; publications carry that of the newest one.

@@ -40,19 +40,35 @@ func (Scenarios) IsDisconnectedForATokenOfAnother(s *Story) {
 
 func (Scenarios) RefreshesItsSubscriptionToken(s *Story) {
 	var asked atomic.Int32
-	third := make(chan bool)
+	fourth := make(chan bool)
 	subscription := s.subscribed(s.connected(), "closed:room", options{
 		GetToken: func(event centrifuge.SubscriptionTokenEvent) (string, error) {
-			if asked.Add(1) == 3 {
-				close(third)
+			if asked.Add(1) == 4 {
+				close(fourth)
 			}
 			return s.token(Object{"channel": event.Channel}, 2), nil
 		},
 	})
-	<-third
+	<-fourth
 	s.publish("closed:room", 1)
 	check(subscription.payloads(1), List{1})
 	check(count[centrifuge.SubscribedEvent](subscription.events), 1)
+}
+
+func (Scenarios) LosesASubscriptionWhoseTokenComesTooLate(s *Story) {
+	var asked atomic.Int32
+	client := s.connected()
+	subscription := s.subscribed(client, "closed:room", options{
+		GetToken: func(event centrifuge.SubscriptionTokenEvent) (string, error) {
+			lifetime := 2
+			if asked.Add(1) == 2 {
+				lifetime = -10
+			}
+			return s.token(Object{"channel": event.Channel}, lifetime), nil
+		},
+	})
+	check(next[centrifuge.UnsubscribedEvent](subscription.events), Object{"Code": 109, "Reason": "token expired"})
+	check(List{asked.Load(), count[centrifuge.ConnectedEvent](client.events)}, List{2, 1})
 }
 
 func (Scenarios) LosesASubscriptionWhoseTokenIsNotRefreshed(s *Story) {

@@ -226,6 +226,7 @@ const scenarios = {
 
   async is_refused_with_a_bad_filter() {
     const client = await connected();
+    await subscribed(client, "tagged:good", { tagsFilter: { key: "sport", cmp: "nin", vals: ["chess"] } });
     const filters = { empty: { op: "and", nodes: [] }, in: { key: "sport", cmp: "in", vals: [] }, op: { op: "xor" } };
     for (const [name, tagsFilter] of Object.entries(filters)) {
       assert.equal(await refused(client, `tagged:${name}`, { tagsFilter }), 107, name);

@@ -48,19 +48,18 @@ const scenarios = {
     assert.equal(client.events.count("disconnected"), 0);
   },
 
-  // The third request for a token proves that two refreshes were believed: the first token's time is over by then.
+  // The fourth request for a token proves that refreshes were believed: the first token's time is over by then.
   async refreshes_its_token() {
     let asked = 0;
-    let third;
-    const refreshed = new Promise((resolve) => (third = resolve));
+    const fourth = Promise.withResolvers();
     const client = await connected({
       getToken: () => {
-        if (++asked === 3) third();
+        if (++asked === 4) fourth.resolve();
         return token({ sub: "42" }, 2);
       },
     });
     const subscription = await subscribed(client, "news");
-    await refreshed;
+    await fourth.promise;
     await publish("news", 1);
     assert.deepEqual(await subscription.events.payloads(1), [1]);
     assert.equal(client.events.count("connected"), 1);
@@ -71,6 +70,15 @@ const scenarios = {
     const client = await connected({ token: await token({ sub: "42" }, 2), getToken: () => never });
     await client.events.next("connecting"); // the first attempt
     assert.deepEqual(await client.events.next("connecting"), { code: 3005, reason: "connection expired" });
+  },
+
+  async gets_another_token_for_one_that_came_too_late() {
+    let asked = 0;
+    const client = await connected({ getToken: () => token({ sub: "42" }, [2, -10][asked++] ?? null) });
+    await client.events.next("connecting"); // the first attempt
+    assert.deepEqual(await client.events.next("connecting"), { code: 3005, reason: "connection expired" });
+    await client.events.next("connected");
+    assert.equal(asked, 3);
   },
 
   // Each token tells another info; publications carry that of the newest one.

@@ -39,18 +39,28 @@ const scenarios = {
 
   async refreshes_its_subscription_token() {
     let asked = 0;
-    let third;
-    const refreshed = new Promise((resolve) => (third = resolve));
+    const fourth = Promise.withResolvers();
     const subscription = await subscribed(await connected(), "closed:room", {
       getToken: ({ channel }) => {
-        if (++asked === 3) third();
+        if (++asked === 4) fourth.resolve();
         return token({ channel }, 2);
       },
     });
-    await refreshed;
+    await fourth.promise;
     await publish("closed:room", 1);
     assert.deepEqual(await subscription.events.payloads(1), [1]);
     assert.equal(subscription.events.count("subscribed"), 1);
+  },
+
+  async loses_a_subscription_whose_token_comes_too_late() {
+    let asked = 0;
+    const client = await connected();
+    const subscription = await subscribed(client, "closed:room", {
+      getToken: ({ channel }) => token({ channel }, [2, -10][asked++]),
+    });
+    assert.deepEqual(await subscription.events.next("unsubscribed"),
+      { channel: "closed:room", code: 109, reason: "token expired" });
+    assert.deepEqual([asked, client.events.count("connected")], [2, 1]);
   },
 
   async loses_a_subscription_whose_token_is_not_refreshed() {
