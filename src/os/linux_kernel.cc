@@ -89,6 +89,10 @@ void set_option(Descriptor socket, int level, int name, int value) {
   setsockopt(socket, level, name, &value, sizeof(value));
 }
 
+bool is_out_of_descriptors(int error) {
+  return error == EMFILE || error == ENFILE;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<LinuxKernel>> LinuxKernel::create() {
@@ -107,7 +111,7 @@ LinuxKernel::~LinuxKernel() {
 Result<void> LinuxKernel::open() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) return std::unexpected(last_error(Errc::unavailable, "epoll_create1"));
-  reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  keep_reserve();
   timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
   if (timer_ < 0) return std::unexpected(last_error(Errc::unavailable, "timerfd_create"));
   for (const auto& [descriptor, token] : {std::pair(wake_, kWakeToken), {timer_, kTimerToken}}) {
@@ -288,6 +292,7 @@ void LinuxKernel::reset(Descriptor socket) {
 // timeout of epoll_wait starts and cancels one each time.
 void LinuxKernel::wait(Nanos deadline) {
   if (next_ < ready_) return;
+  deadline = std::min(deadline, listen_again_);
   if (deadline > 0 && deadline < timer_due_) {
     timer_due_ = deadline;
     itimerspec setting{};
@@ -299,6 +304,7 @@ void LinuxKernel::wait(Nanos deadline) {
 }
 
 void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {
+  if (listen_again_ != kForever && monotonic() >= listen_again_) resume_listening();
   const Nanos began = ready_ - next_ > kEventsPerLook ? monotonic() : 0;
   for (int done = 0; next_ < ready_; ++done) {
     if (done > 0 && done % kEventsPerLook == 0 && monotonic() - began > kDispatchMost) return;
@@ -326,23 +332,50 @@ void LinuxKernel::accept_some(EventSink& sink, Descriptor listener, Token token)
       sink.on_connection(token, socket);
       continue;
     }
-    if (errno == EMFILE || errno == ENFILE) {
-      refuse_one(listener);
+    if (is_out_of_descriptors(errno)) {
+      if (!refuse_one(listener, token)) return;
       continue;
     }
     if (errno != ECONNABORTED && errno != EINTR) return;
   }
 }
 
-void LinuxKernel::refuse_one(Descriptor listener) {
+void LinuxKernel::keep_reserve() {
+  if (reserve_ < 0) reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+// Whether there may be another one to refuse.
+bool LinuxKernel::refuse_one(Descriptor listener, Token token) {
+  keep_reserve();
+  if (reserve_ >= 0) ::close(std::exchange(reserve_, kNoDescriptor));
+  const Descriptor socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+  const int error = errno;
+  if (socket >= 0) ::close(socket);
+  keep_reserve();
+  const bool is_stuck = socket < 0 && is_out_of_descriptors(error);
+  if (is_stuck) pause_listening(listener, token);
+  if (socket < 0 && !is_stuck) return false;                          // there was none
   if (const Nanos now = monotonic(); now >= next_refusal_warning_) {  // not for each of a storm
     next_refusal_warning_ = now + kRefusalWarningInterval;
     log::warn("no file descriptor left, connections refused; raise the limit of open files");
   }
-  if (reserve_ >= 0) ::close(reserve_);
-  const Descriptor socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-  if (socket >= 0) ::close(socket);
-  reserve_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return !is_stuck;
+}
+
+// The reserve went to another thread when it was given up. A listener that cannot be accepted from
+// would be reported in every turn.
+void LinuxKernel::pause_listening(Descriptor listener, Token token) {
+  epoll_event event{.events = 0, .data = {.u64 = token}};
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, listener, &event);
+  listen_again_ = monotonic() + kListeningPause;
+}
+
+void LinuxKernel::resume_listening() {
+  listen_again_ = kForever;
+  for (const auto& [token, listener] : listeners_) {
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = token}};
+    epoll_ctl(epoll_, EPOLL_CTL_MOD, listener, &event);
+  }
 }
 
 void LinuxKernel::receive(EventSink& sink, const epoll_event& event, std::span<char> buffer) {

@@ -43,7 +43,10 @@ class LinuxKernel final : public Kernel {
   void set_interest(Descriptor socket, Token token, uint8_t bits);
   uint8_t& interest(Descriptor socket);
   void accept_some(EventSink& sink, Descriptor listener, Token token);
-  void refuse_one(Descriptor listener);
+  bool refuse_one(Descriptor listener, Token token);
+  void keep_reserve();
+  void pause_listening(Descriptor listener, Token token);
+  void resume_listening();
   static void fill_randomly(void* bytes, size_t count);
   void receive(EventSink& sink, const epoll_event& event, std::span<char> buffer);
 
@@ -58,6 +61,7 @@ class LinuxKernel final : public Kernel {
   // What a turn takes from one connection: the others wait for its commands.
   static constexpr size_t kReceivedPerTurn = 32 * 1024;
   static constexpr Nanos kRefusalWarningInterval = 3 * kSecond;
+  static constexpr Nanos kListeningPause = 100 * kMillisecond;
 
   Descriptor wake_;
   Descriptor epoll_ = kNoDescriptor;
@@ -65,6 +69,9 @@ class LinuxKernel final : public Kernel {
   // and closed then, instead of waiting in the backlog without an answer.
   Descriptor reserve_ = kNoDescriptor;
   Nanos next_refusal_warning_ = 0;
+  // When listeners that could not be accepted from are tried again. Of the shard's own thread, as
+  // timer_due_.
+  Nanos listen_again_ = kForever;
   Descriptor timer_ = kNoDescriptor;
   // When timer_ expires. Touched by the shard's own thread only, as `wait` and `dispatch` are.
   Nanos timer_due_ = kForever;

@@ -1,6 +1,8 @@
 #include "os/linux_kernel.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -165,6 +167,96 @@ TEST_F(LinuxKernelWaitTest, RandomBytesAreGivenOutOnce) {
   std::array<char, 1000> much{};
   kernel_->random(much.data(), much.size());
   EXPECT_NE(std::string(much.data() + much.size() - 16, 16), std::string(16, '\0'));
+}
+
+struct AcceptedSockets final : EventSink {
+  ~AcceptedSockets() {
+    for (const Descriptor socket : sockets) ::close(socket);
+  }
+  Descriptor descriptor(Token) const override { return kNoDescriptor; }
+  void on_connection(Token, Descriptor socket) override { sockets.push_back(socket); }
+  void on_bytes(Token, std::span<char>) override {}
+  void on_end(Token, bool) override {}
+  void on_room(Token) override {}
+  std::vector<Descriptor> sockets;
+};
+
+// No new descriptor has a number from here on.
+class DescriptorLimit {
+ public:
+  explicit DescriptorLimit(rlim_t most) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = most;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+  ~DescriptorLimit() { setrlimit(RLIMIT_NOFILE, &before_); }
+  DescriptorLimit(const DescriptorLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+class LinuxKernelAcceptTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(kernel_->open());
+    const auto listener = kernel_->listen({.address = "127.0.0.1"}, 7);
+    ASSERT_TRUE(listener);
+    listener_ = *listener;
+  }
+  ~LinuxKernelAcceptTest() override {
+    for (const Descriptor socket : clients_) ::close(socket);
+    kernel_->close(listener_);
+  }
+  Descriptor connect() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(kernel_->local_port(listener_));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    clients_.push_back(::socket(AF_INET, SOCK_STREAM, 0));
+    EXPECT_EQ(
+        ::connect(clients_.back(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)),
+        0);
+    return clients_.back();
+  }
+  void turn(Nanos deadline) {
+    kernel_->wait(deadline);
+    kernel_->dispatch(accepted_, buffer_);
+  }
+
+  std::unique_ptr<LinuxKernel> kernel_ = std::move(*LinuxKernel::create());
+  Descriptor listener_ = kNoDescriptor;
+  std::vector<Descriptor> clients_;
+  AcceptedSockets accepted_;
+  std::string buffer_ = std::string(1024, '\0');
+};
+
+// Hangs if the connection is neither accepted nor refused.
+TEST_F(LinuxKernelAcceptTest, RefusesWhatThereIsNoDescriptorFor) {
+  const Descriptor client = connect();
+  const Descriptor next = ::dup(0);  // the lowest that is free; the reserve is below it
+  ASSERT_GE(next, 0);
+  ::close(next);
+  const DescriptorLimit limit(static_cast<rlim_t>(next));
+  turn(kernel_->monotonic());
+  char byte = 0;
+  EXPECT_EQ(::recv(client, &byte, 1, 0), 0);
+  EXPECT_TRUE(accepted_.sockets.empty());
+}
+
+// Another thread takes the reserve in the moment in which it is given up: here nobody gets it back.
+TEST_F(LinuxKernelAcceptTest, DoesNotSpinWhenItCannotEvenRefuse) {
+  for (int i = 0; i < 3; ++i) connect();
+  {
+    const DescriptorLimit limit(3);
+    const Nanos end = kernel_->monotonic() + 300 * kMillisecond;
+    int turns = 0;
+    for (; kernel_->monotonic() < end; ++turns) turn(end);
+    EXPECT_LE(turns, 10);
+    EXPECT_TRUE(accepted_.sockets.empty());
+  }
+  while (accepted_.sockets.size() < 3) turn(kernel_->monotonic() + kSecond);
 }
 
 }  // namespace
