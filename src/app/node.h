@@ -11,6 +11,7 @@
 #include "client/audience.h"
 #include "client/census.h"
 #include "client/client_id.h"
+#include "client/rate_limiter.h"
 #include "client/roster.h"
 #include "engine/broker.h"
 #include "engine/presence_store.h"
@@ -75,6 +76,7 @@ class Node {
   std::shared_ptr<const api::NodeMetrics> summary_;
   runtime::MemoryPressure memory_;
   transport::Admission admission_;
+  client::UserBuckets user_buckets_;
   std::string uid_;
   uint64_t seed_ = 0;
   // By shard; each fills in its own place, before any of them is used.
@@ -132,6 +134,7 @@ class NodeShard {
   hub::Homes homes_;
   hub::Directory directory_;
   client::Census census_;
+  client::RateLimiter rate_limiter_;
   std::optional<auth::KeySets> key_sets_;
   client::Services services_;
   client::Audience audience_;

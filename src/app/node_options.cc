@@ -6,6 +6,7 @@
 #include <charconv>
 #include <limits>
 
+#include "app/limit_options.h"
 #include "app/token_options.h"
 #include "app/version.h"
 #include "config/text.h"
@@ -142,6 +143,7 @@ Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tre
       static_cast<int32_t>(tree.integer("client.recovery_max_publication_limit"));
   result.concurrency =
       static_cast<uint32_t>(std::clamp<int64_t>(tree.integer("client.concurrency"), 1, 1024));
+  result.rate_limits = rate_limits(tree);
   result.server_version = fmt::format("{} Gyre/{}", kReferenceVersion, kVersion);
   return std::make_shared<const client::Settings>(std::move(result));
 }
@@ -265,6 +267,7 @@ Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& r
   next.has_personal_channels = fresh->has_personal_channels;
   next.personal_namespace = fresh->personal_namespace;
   next.single_connection = fresh->single_connection;
+  next.rate_limits = fresh->rate_limits;
   Reloaded reloaded{
       .settings = std::make_shared<const client::Settings>(std::move(next)),
       .connection_tokens = connect_token_options(tree),

@@ -269,6 +269,43 @@ TEST(Node, AReloadCannotBringALimitThatWasNotThere) {
   EXPECT_THAT(server.get("/connection/websocket"), StartsWith("HTTP/1.1 503 "));
 }
 
+TEST(Node, RateLimitsAreReadAndReloaded) {
+  const std::string open(kOpen);
+  const auto with = [&open](std::string_view limits) {
+    return open.substr(0, open.rfind('}')) + R"(,"gyre":{"rate_limits":)" + std::string(limits) +
+           "}}";
+  };
+  TestServer server(with(R"({"client":{"default":{"rate":1,"interval":"1h","burst":2},
+      "presence":{"rate":-1},"rpc":{"rate":1}}})"));
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  const auto is_refused = [&](std::string_view command) {
+    const client::Messages heard =
+        server.command(client, R"({"id":2,)" + std::string(command) + "}");
+    return heard.size() == 1 && heard[0].find(R"("code":111)") != std::string::npos;
+  };
+  for (const std::string_view command :
+       {R"("history":{"channel":"a"})", R"("presence_stats":{"channel":"a"})"}) {
+    EXPECT_FALSE(is_refused(command)) << command;
+    EXPECT_FALSE(is_refused(command)) << command;
+    EXPECT_TRUE(is_refused(command)) << command;
+  }
+  for (const std::string_view command :
+       {R"("presence":{"channel":"a"})", R"("unsubscribe":{"channel":"a"})"}) {
+    for (int i = 0; i < 3; ++i) EXPECT_FALSE(is_refused(command)) << command;
+  }
+  EXPECT_FALSE(is_refused(R"("rpc":{})"));
+  EXPECT_TRUE(is_refused(R"("rpc":{})"));
+  EXPECT_THAT(server.get("/metrics"),
+              HasSubstr(R"(gyre_rate_limited_commands_total{method="history",scope="client"} 1)"));
+
+  ASSERT_TRUE(server.reload(with(R"({"user":{"total":{"rate":1}}})")));
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(is_refused(R"("history":{"channel":"a"})"));
+  ASSERT_TRUE(server.reload(with(R"({"client":{"total":{"rate":1}}})")));
+  EXPECT_FALSE(is_refused(R"("history":{"channel":"a"})"));
+  EXPECT_TRUE(is_refused(R"("history":{"channel":"a"})"));
+}
+
 TEST(Node, ADrainEndsWhenAllHaveGone) {
   TestServer server(kOpen);
   const os::Descriptor polite = server.upgraded();

@@ -18,6 +18,7 @@ namespace gyre::client {
 
 class Audience;
 class Census;
+class RateLimiter;
 class Roster;
 
 // What the sessions of one shard work with. Owned by the shard's assembly; outlives the sessions. A
@@ -29,6 +30,7 @@ struct Services {
   hub::Directory& directory;
   Roster& roster;
   Census& census;
+  RateLimiter& rate_limiter;
   metrics::ShardMetrics& metrics;
   std::shared_ptr<const Settings> settings;
   std::unique_ptr<const auth::TokenVerifier> connection_tokens;

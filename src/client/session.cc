@@ -3,6 +3,7 @@
 #include "base/fault_points.h"
 #include "client/census.h"
 #include "client/joining.h"
+#include "client/rate_limiter.h"
 #include "net/allowance.h"
 
 namespace gyre::client {
@@ -19,6 +20,12 @@ constexpr net::Allowance kErrors{.most = 4000, .pause_ms = 20};
 
 bool is_lonely_pong(protocol::Encoding encoding, std::string_view frame) {
   return encoding == protocol::Encoding::json ? frame == "{}" : frame == std::string_view("\0", 1);
+}
+
+// The others are answered by the end of the connection, or by an error always.
+bool has_rate(protocol::RequestKind kind) {
+  using Kind = protocol::RequestKind;
+  return kind != Kind::none && kind != Kind::connect && kind != Kind::ping && kind != Kind::send;
 }
 
 }  // namespace
@@ -152,6 +159,10 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
     return on_pong();
   }
   count_received(frame_type_of(command.kind()), bytes.size());
+  if (has_rate(command.kind()) && is_too_fast(command.kind(), user())) {
+    return refuse(command.id, command.kind(),
+                  protocol::ClientError(protocol::errors::kTooManyRequests));
+  }
   switch (command.kind()) {
     case Kind::none:
     case Kind::connect:
@@ -192,6 +203,15 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
       return sub_refresh(command.id, request);
     }
   }
+}
+
+bool Session::is_too_fast(protocol::RequestKind kind, std::string_view user) {
+  const std::shared_ptr<const RateLimits>& limits = services_.settings->rate_limits;
+  if (!limits) return false;
+  const metrics::ClientMethod method = method_of(kind);
+  const auto scope = services_.rate_limiter.count(*limits, method, socket_, user);
+  if (scope) services_.metrics.rate_limited[*scope][method].add();
+  return scope.has_value();
 }
 
 void Session::start(const protocol::Command& command, std::string_view bytes, Handler handler) {

@@ -111,6 +111,8 @@ class Session final : public LocalCounted, runtime::Timer {
   // Nothing is listened to any more.
   void drop_backlog();
   void handle(const protocol::Command& command, std::string_view bytes);
+  // Counts a command that begins; true if it is one too many, and must be refused.
+  bool is_too_fast(protocol::RequestKind kind, std::string_view user);
   void start(const protocol::Command& command, std::string_view bytes, Handler handler);
   static runtime::Task<void> serve(Ref<Session> self, CommandBox box, protocol::RequestKind kind,
                                    Handler handler);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "channel/namespaces.h"
+#include "client/rate_limits.h"
 #include "os/kernel.h"
 
 namespace gyre::client {
@@ -37,6 +38,8 @@ struct Settings {
   int32_t history_max_publication_limit = 300;
   int32_t recovery_max_publication_limit = 300;
   uint32_t concurrency = 1;  // commands of a connection that may be in work at once
+
+  std::shared_ptr<const RateLimits> rate_limits;  // null: there are none
 
   std::string server_version;  // as clients are told it
 };

@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "client/audience.h"
 #include "client/census.h"
+#include "client/rate_limiter.h"
 #include "client/session.h"
 #include "engine/memory/memory_broker.h"
 #include "engine/memory/memory_presence_store.h"
@@ -198,6 +199,7 @@ struct TestShard {
   hub::Homes homes;
   hub::Directory directory;
   Census census;
+  RateLimiter rate_limiter;
   Services services;
   Audience audience;
 };
@@ -395,6 +397,7 @@ struct TestNode {
   std::vector<hub::HomeParts> homes;
   std::vector<Roster*> rosters;
   std::vector<Census*> censuses;
+  UserBuckets user_buckets;
   std::vector<std::unique_ptr<TestShard>> shards;
   std::vector<std::unique_ptr<TestClient>> clients;
   os::Descriptor next_descriptor = 100;
@@ -409,12 +412,14 @@ inline TestShard::TestShard(TestNode& node, uint16_t index)
       homes(shard, broker, node.hubs, &metrics),
       directory(shard, node.homes, 42),
       census(shard, node.censuses, 42, metrics),
+      rate_limiter(shard, node.user_buckets, 42),
       services{.shard = shard,
                .sockets = sockets,
                .hub = hub,
                .directory = directory,
                .roster = roster,
                .census = census,
+               .rate_limiter = rate_limiter,
                .metrics = metrics,
                .settings = node.settings,
                .connection_tokens = nullptr,

@@ -62,4 +62,6 @@ void check_presence_prefixes(Report& report, const Tree& root, const Tree& optio
 
 void check_consumer(Report& report, const Tree& consumer);
 
+void check_rate_limits(Report& report, const Tree& limits);
+
 }  // namespace gyre::config::rules

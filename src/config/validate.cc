@@ -289,6 +289,7 @@ class Validation {
     if (tree_.integer("gyre.shutdown_rate") < 0) {
       report_.add(tree_, "gyre.shutdown_rate", "gyre.shutdown_rate must not be negative");
     }
+    rules::check_rate_limits(report_, tree_.section("gyre.rate_limits"));
     report_.one_of(tree_, "gyre.unavailable", {"refuse", "warn"});
     report_.one_of(tree_, "gyre.unknown_keys", {"warn", "refuse"});
     if (tree_.integer("gyre.http_api.max_body_size") < 0) {

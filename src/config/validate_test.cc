@@ -100,6 +100,36 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"gyre":{"shutdown_rate":-1}})", "gyre.shutdown_rate"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    RateLimits, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"rate_limits":{"client":{"publish":{"rate":-2}}}}})",
+             "in gyre.rate_limits.client.publish: rate must not be below -1"},
+        Case{R"({"gyre":{"rate_limits":{"user":{"total":{"rate":-1}}}}})",
+             "in gyre.rate_limits.user.total: rate must not be below 0"},
+        Case{R"({"gyre":{"rate_limits":{"user":{"unsubscribe":{"rate":-1}}}}})",
+             "rate must not be below 0"},
+        Case{R"({"gyre":{"rate_limits":{"user":{"connect":{"rate":5,"interval":5}}}}})",
+             "in gyre.rate_limits.user.connect: interval must be from 1ms to 24h"},
+        Case{R"({"gyre":{"rate_limits":{"client":{"default":{"rate":5,"interval":"25h"}}}}})",
+             "interval must be from 1ms to 24h"},
+        Case{R"({"gyre":{"rate_limits":{"client":{"rpc":{"rate":5,"burst":-1}}}}})",
+             "burst must not be negative"},
+        Case{R"({"gyre":{"rate_limits":{"client":{"rpc":{"burst":10}}}}})",
+             "burst means nothing without rate"},
+        Case{R"({"gyre":{"rate_limits":{"client":{"rpc":{"rate":2000000000}}}}})",
+             "rate must not be above one per nanosecond"},
+        Case{R"({"gyre":{"rate_limits":{"client":{"rpc":{"rate":1,"interval":"1h","burst":25}}}}})",
+             "burst would take more than 24h to come back"}));
+
+TEST(Validate, AcceptsRateLimits) {
+  EXPECT_THAT(findings(R"({"gyre":{"rate_limits":{
+      "client":{"total":{"rate":100,"burst":500},"publish":{"rate":-1}},
+      "user":{"default":{"rate":10,"interval":"1m"},
+              "connect":{"rate":1,"interval":"1h","burst":24}}}}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
     ChannelOptions, RefusedConfiguration,
     testing::Values(
         Case{R"({"channel":{"without_namespace":{"history_size":1,"history_ttl":"1500ms"}}})",

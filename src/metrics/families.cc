@@ -473,6 +473,19 @@ void write_process(const os::ProcessUsage& usage, Output& out) {
         static_cast<double>(usage.virtual_bytes_max));
 }
 
+void write_limits(Shards shards, Output& out) {
+  out.begin({"gyre_rate_limited_commands_total", FamilyType::counter,
+             "Commands refused because they came too fast, by whose limit they were over."});
+  for_each_label<RateScope>([&](RateScope scope) {
+    for_each_label<ClientMethod>([&](ClientMethod method) {
+      const double count = sum(shards, [&](const ShardMetrics& m) -> const auto& {
+        return m.rate_limited[scope][method];
+      });
+      write_used(out, {{"method", text_of(method)}, {"scope", text_of(scope)}}, count);
+    });
+  });
+}
+
 void write_memory(const runtime::MemoryPressure::Figures& figures, Output& out) {
   const auto write = [&](std::string_view name, FamilyType type, std::string_view help,
                          uint64_t value) {

@@ -108,6 +108,11 @@ inline constexpr auto kLabelValues<ClientMethod> = std::to_array<std::string_vie
     {"connect", "subscribe", "unsubscribe", "publish", "presence", "presence_stats", "history",
      "send", "rpc", "refresh", "sub_refresh", "unknown"});
 
+// Whose limit a command was over.
+enum class RateScope : uint8_t { client, user };
+template <>
+inline constexpr auto kLabelValues<RateScope> = std::to_array<std::string_view>({"client", "user"});
+
 // Whether clients said what they are; no name is registered, so a name is never told.
 enum class ClientName : uint8_t { unnamed, unregistered };
 template <>

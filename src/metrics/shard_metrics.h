@@ -32,9 +32,10 @@ struct alignas(64) ShardMetrics {
     reply_errors.add(static_cast<uint32_t>(type), code);
   }
   CodeCounters<128> reply_errors;
-  CodeCounters<64> disconnects;              // by the server
-  CodeCounters<64> unsubscribes;             // by the server
-  By<YesNo, By<YesNo, Counter>> recoveries;  // [recovered][with publications]
+  By<RateScope, By<ClientMethod, Counter>> rate_limited;  // commands refused (gyre.rate_limits)
+  CodeCounters<64> disconnects;                           // by the server
+  CodeCounters<64> unsubscribes;                          // by the server
+  By<YesNo, By<YesNo, Counter>> recoveries;               // [recovered][with publications]
   struct Connections {
     Counter accepted;
     Gauge inflight;

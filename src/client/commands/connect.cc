@@ -55,6 +55,9 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   Identity identity;
   std::vector<ServerSide> subs;
   GYRE_CO_TRY_VOID(authenticate(request, identity, subs));
+  if (is_too_fast(protocol::RequestKind::connect, identity.user)) {
+    co_return client::refuse(errors::kTooManyRequests);
+  }
   if (!identity.personal_channel.empty() && services_.settings->single_connection) {
     GYRE_CO_TRY_VOID(co_await displace_others(identity.user, identity.personal_channel));
     if (!is_open()) co_return Answer<void>();
