@@ -226,6 +226,15 @@ TEST_F(RosterTest, TheBufferOfALargeMessageIsNotKept) {
   services.message_buffer().resize(4 * Services::kBufferKept);
   EXPECT_TRUE(services.message_buffer().empty());
   EXPECT_LE(services.message_buffer().capacity(), Services::kBufferKept);
+
+  const engine::HistoryOptions history{.size = 10, .ttl = std::chrono::seconds(60), .meta_ttl = {}};
+  for (int i = 0; i < 10; ++i) {
+    node_.publish("stream:a", '"' + std::string(Services::kBufferKept / 4, 'x') + '"', history);
+  }
+  TestClient& client = node_.connected();
+  EXPECT_GT(client.say(R"({"id":2,"history":{"channel":"stream:a","limit":10}})")[0].size(),
+            2 * Services::kBufferKept);
+  EXPECT_LE(services.buffer.capacity(), Services::kBufferKept) << "as soon as it has been sent";
 }
 
 TEST_F(RosterTest, DrainingTakesItsTime) {

@@ -42,10 +42,14 @@ struct Services {
 
   // Where messages are encoded: empty, and good until the next call.
   std::string& message_buffer() {
-    // A large one was for somebody's thousand presences, and is not kept for all time.
-    if (buffer.capacity() > kBufferKept) std::string().swap(buffer);
+    trim_message_buffer();
     buffer.clear();
     return buffer;
+  }
+  // When the message is in a frame: a large one was for somebody's thousand presences, and is not
+  // kept until somebody else has something to say.
+  void trim_message_buffer() {
+    if (buffer.capacity() > kBufferKept) std::string().swap(buffer);
   }
   static constexpr size_t kBufferKept = 64 * 1024;
   std::string buffer = {};

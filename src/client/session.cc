@@ -261,6 +261,7 @@ void Session::count_sent(metrics::FrameType type, size_t bytes) {
 void Session::send(metrics::FrameType type, std::string_view message) {
   count_sent(type, message.size());
   services_.sockets.send(socket_, Frame::make(message));
+  services_.trim_message_buffer();  // which `message` may have been in
 }
 
 void Session::refuse(uint32_t id, protocol::RequestKind kind, const Refusal& refusal) {

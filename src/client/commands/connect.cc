@@ -275,6 +275,7 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
   }
   count_sent(metrics::FrameType::connect, out.size());
   services_.sockets.release(socket_, Frame::make(out));
+  services_.trim_message_buffer();
   state_ = State::connected;
   flags_ |= kConnected;
   connections().accepted.add();
