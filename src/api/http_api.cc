@@ -40,6 +40,7 @@ void HttpApi::add_routes(http::Router<http::Route>& router) {
   const auto add = [&](std::string path, std::function<void(http::Exchange)> handle) {
     router.add(std::move(path), {.handle = std::move(handle),
                                  .admit = [this](const http::Request& head) { return admit(head); },
+                                 .is_trusting = !options_.insecure,
                                  .body_bytes_max = options_.body_bytes_max});
   };
   add(prefix, [this](http::Exchange exchange) {

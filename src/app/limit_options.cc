@@ -46,4 +46,8 @@ std::shared_ptr<const client::RateLimits> rate_limits(const config::Tree& tree) 
   return std::make_shared<const client::RateLimits>(limits);
 }
 
+net::RateLimit http_rate_limit(const config::Tree& tree) {
+  return limit_of(tree.section("gyre.rate_limits.http"));
+}
+
 }  // namespace gyre::app

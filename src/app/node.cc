@@ -199,6 +199,7 @@ NodeShard::NodeShard(Node& node, size_t index)
   }
   if (index == 0) metrics_clock_ = std::make_unique<MetricsClock>(shard_, node);
   add_routes();
+  limit_http_rate(node.options_.http_rate);
 }
 
 NodeShard::~NodeShard() = default;
@@ -281,7 +282,14 @@ Result<void> NodeShard::apply(const Reloaded& reloaded) {
   services_.settings = reloaded.settings;
   api_service_.use(reloaded.settings->namespaces);
   node_.admission_.set_connection_limit(reloaded.connection_limit);
+  limit_http_rate(reloaded.http_rate);
   return {};
+}
+
+void NodeShard::limit_http_rate(const net::RateLimit& rate) {
+  for (http::Server* server : {&external_, &internal_}) {
+    server->limit_rate(rate, metrics_.rate_limited_http);
+  }
 }
 
 void NodeShard::cut_slowest() {

@@ -121,6 +121,7 @@ class NodeShard {
   Result<void> set_verifiers(const auth::VerifierOptions& connection,
                              const auth::VerifierOptions& subscription);
   void add_routes();
+  void limit_http_rate(const net::RateLimit& rate);
   void add_node_routes(http::Router<http::Route>& router);
 
   Node& node_;

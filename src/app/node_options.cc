@@ -184,6 +184,7 @@ Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
   GYRE_TRY(options.origins, http::AllowedOrigins::compile(tree.texts("client.allowed_origins")));
   options.admission = {.connections = limit(tree, "client.connection_limit"),
                        .per_second = limit(tree, "client.connection_rate_limit")};
+  options.http_rate = http_rate_limit(tree);
   if (!tree.boolean("websocket.disabled")) {
     options.websocket_path = handler_path(tree, "websocket.handler_prefix");
   }
@@ -272,7 +273,8 @@ Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& r
       .settings = std::make_shared<const client::Settings>(std::move(next)),
       .connection_tokens = connect_token_options(tree),
       .subscription_tokens = subscribe_token_options(tree, running.has_own_subscription_tokens),
-      .connection_limit = limit(tree, "client.connection_limit")};
+      .connection_limit = limit(tree, "client.connection_limit"),
+      .http_rate = http_rate_limit(tree)};
   // Whoever has had no limit at the start has none.
   const transport::Admission::Limits& limits = running.admission;
   if (limits.connections == 0 && limits.per_second == 0) reloaded.connection_limit = 0;

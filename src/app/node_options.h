@@ -13,6 +13,7 @@
 #include "client/settings.h"
 #include "config/tree.h"
 #include "http/origin.h"
+#include "net/rate_limit.h"
 #include "net/sockets.h"
 #include "transport/admission.h"
 #include "transport/websocket.h"
@@ -39,6 +40,7 @@ struct NodeOptions {
 
   http::AllowedOrigins origins;
   transport::Admission::Limits admission;
+  net::RateLimit http_rate;  // of the requests of one connection
   // Endpoints; absent ones are switched off.
   std::optional<std::string> websocket_path;
   transport::WebSocketEndpoint::Options websocket;
@@ -63,6 +65,7 @@ struct Reloaded {
   auth::VerifierOptions connection_tokens;
   auth::VerifierOptions subscription_tokens;
   uint64_t connection_limit = 0;
+  net::RateLimit http_rate;
 };
 Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& running);
 

@@ -306,6 +306,25 @@ TEST(Node, RateLimitsAreReadAndReloaded) {
   EXPECT_TRUE(is_refused(R"("history":{"channel":"a"})"));
 }
 
+TEST(Node, RatesOfRequestsAreReadAndReloaded) {
+  const std::string open(kOpen);
+  const std::string limited = open.substr(0, open.rfind('}')) +
+                              R"(,"gyre":{"rate_limits":{"http":{"rate":1,"interval":"1h"}}}})";
+  TestServer server(limited);
+  const std::string get = "GET /health HTTP/1.1\r\nHost: a\r\n\r\n";
+  const std::string post =
+      "POST /api/info HTTP/1.1\r\nHost: a\r\nX-API-Key: k\r\n"
+      "Content-Length: 2\r\n\r\n{}";
+  os::Descriptor client = server.open();
+  EXPECT_THAT(server.say(client, get), StartsWith("HTTP/1.1 200 "));
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(server.say(client, post), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(server.say(client, get), StartsWith("HTTP/1.1 429 "));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("gyre_rate_limited_http_requests_total 1\n"));
+  ASSERT_TRUE(server.reload(open));
+  client = server.open();
+  for (int i = 0; i < 3; ++i) EXPECT_THAT(server.say(client, get), StartsWith("HTTP/1.1 200 "));
+}
+
 TEST(Node, ADrainEndsWhenAllHaveGone) {
   TestServer server(kOpen);
   const os::Descriptor polite = server.upgraded();

@@ -39,16 +39,20 @@ void check_limit(Report& report, const Tree& limit, int64_t least) {
 }  // namespace
 
 void check_rate_limits(Report& report, const Tree& limits) {
-  for (const Key* scope :
-       KeyTable::instance().children(*KeyTable::instance().find("gyre.rate_limits"))) {
-    for (const Key* one : KeyTable::instance().children(*scope)) {
-      auto context = report.in(fmt::format("in {}", one->path));
+  const KeyTable& table = KeyTable::instance();
+  const auto check = [&](std::string_view scope, std::string_view name, int64_t least) {
+    const std::string path = fmt::format("{}{}{}", scope, name.empty() ? "" : ".", name);
+    auto context = report.in(fmt::format("in gyre.rate_limits.{}", path));
+    check_limit(report, limits.section(path), least);
+  };
+  for (const std::string_view scope : {"client", "user"}) {
+    for (const Key* one : table.children(*table.find(fmt::format("gyre.rate_limits.{}", scope)))) {
       const bool has_default =
           one->name != "total" && one->name != "default" && one->name != "unsubscribe";
-      check_limit(report, limits.section(fmt::format("{}.{}", scope->name, one->name)),
-                  has_default ? -1 : 0);
+      check(scope, one->name, has_default ? -1 : 0);
     }
   }
+  check("http", "", 0);
 }
 
 }  // namespace gyre::config::rules

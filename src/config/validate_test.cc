@@ -119,7 +119,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"gyre":{"rate_limits":{"client":{"rpc":{"rate":2000000000}}}}})",
              "rate must not be above one per nanosecond"},
         Case{R"({"gyre":{"rate_limits":{"client":{"rpc":{"rate":1,"interval":"1h","burst":25}}}}})",
-             "burst would take more than 24h to come back"}));
+             "burst would take more than 24h to come back"},
+        Case{R"({"gyre":{"rate_limits":{"http":{"rate":-1}}}})",
+             "in gyre.rate_limits.http: rate must not be below 0"}));
 
 TEST(Validate, AcceptsRateLimits) {
   EXPECT_THAT(findings(R"({"gyre":{"rate_limits":{

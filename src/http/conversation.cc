@@ -93,6 +93,8 @@ void Conversation::on_head() {
   route_ = route;
   refusal_ = std::move(answer);
   if (route && route->admit) refusal_ = route->admit(request);
+  const bool is_trusted = route && route->is_trusting && !refusal_;
+  if (!is_trusted && is_too_fast()) return cut_short(Response::error(429), request);
   if (!refusal_) {
     parser_.limit_body(route->body_bytes_max);
   } else if (request.expects_continue) {  // it is told before it sends the body, and may send it or
@@ -101,6 +103,12 @@ void Conversation::on_head() {
   } else {
     parser_.limit_body(kDroppedBodyMax);
   }
+}
+
+bool Conversation::is_too_fast() {
+  if (!rules_.rate || rules_.rate.take(rate_state_, rules_.now())) return false;
+  rules_.too_fast->add();
+  return true;
 }
 
 void Conversation::on_request() {

@@ -8,6 +8,8 @@
 #include "http/exchange.h"
 #include "http/request_parser.h"
 #include "http/router.h"
+#include "metrics/counter.h"
+#include "net/rate_limit.h"
 
 namespace gyre::http {
 
@@ -37,6 +39,11 @@ class Conversation {
     Limits limits;
     // The current Date field; empty leaves it out.
     std::function<std::string_view()> date = {};
+    // How fast requests of one connection may come; one that comes too fast is answered with 429,
+    // which is the end. `now` and `too_fast`, which counts them, are needed only with a rate.
+    net::RateLimit rate = {};
+    std::function<os::Nanos()> now = {};
+    metrics::Counter* too_fast = nullptr;
     // Once so many bytes of answers wait to be taken, the next requests of a pipeline wait as well.
     size_t output_bytes_max = 64 * 1024;
   };
@@ -94,6 +101,7 @@ class Conversation {
   size_t run(std::string_view bytes);
   bool is_full() const { return output_.size() >= rules_.output_bytes_max; }
   void on_head();
+  bool is_too_fast();
   void on_request();
   void on_failure();
   void send(const Response& response, const Request& request, bool keeps);
@@ -114,6 +122,7 @@ class Conversation {
   std::string backlog_;  // pipelined bytes behind a request that has no answer yet
   std::unique_ptr<Takeover> takeover_;
   uint64_t requests_ = 0;
+  os::Nanos rate_state_ = 0;
   bool is_running_ = false;    // inside of `run`
   bool is_answering_ = false;  // a handler has the exchange
   bool is_over_ = false;

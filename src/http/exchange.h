@@ -67,6 +67,8 @@ struct Route {
   // costs no memory: an answer (wrong method, missing key, node full), or nothing to go on. May be
   // empty.
   std::function<std::optional<Response>(const Request& head)> admit = {};
+  // Whoever is admitted has shown a secret, and may come as fast as they like.
+  bool is_trusting = false;
   uint64_t body_bytes_max = Limits{}.body_bytes;
   // How a body over the bound is answered.
   Response too_large = Response(413);

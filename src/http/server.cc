@@ -16,6 +16,12 @@ Server::Server(net::Sockets& sockets, const Options& options)
       options_(options),
       rules_{.router = routes_, .limits = options.limits, .date = [this] { return date(); }} {}
 
+void Server::limit_rate(const net::RateLimit& rate, metrics::Counter& too_fast) {
+  rules_.rate = rate;
+  rules_.now = [this] { return sockets_.shard().now(); };
+  rules_.too_fast = &too_fast;
+}
+
 std::string_view Server::date() {
   if (const int64_t now = sockets_.shard().unix_seconds(); now != date_second_) {
     date_second_ = now;

@@ -83,6 +83,9 @@ class Server final : public net::Acceptor {
 
   Router<Route>& routes() { return routes_; }
 
+  // From now on, of each connection; `too_fast` counts what is refused. A reload may change it.
+  void limit_rate(const net::RateLimit& rate, metrics::Counter& too_fast);
+
   std::unique_ptr<net::Handler> accept(net::SocketHandle socket) override;
 
   // From now on every answer is its connection's last, and connections without a request end.

@@ -75,6 +75,44 @@ constexpr std::string_view kGetNow = "GET /now HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kGetBig = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kGetLater = "GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
 
+TEST_F(ServerTest, AConnectionThatAsksTooFastIsToldAndEnds) {
+  metrics::Counter refused;
+  server_->limit_rate(net::RateLimit::of(1, os::kSecond, 2), refused);
+  const size_t client = world_.kernel.connect();
+  const size_t other = world_.kernel.connect();
+  EXPECT_THAT(world_.say(client, kGetNow), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(world_.say(client, kGetNow), StartsWith("HTTP/1.1 200 "));
+  world_.kernel.advance(os::kSecond);
+  EXPECT_THAT(world_.say(client, std::string(kGetNow) + std::string(kGetNow)),
+              testing::AllOf(StartsWith("HTTP/1.1 200 "), HasSubstr("HTTP/1.1 429 "),
+                             HasSubstr("Connection: close")));
+  EXPECT_EQ(world_.say(client, kGetNow), "");
+  EXPECT_EQ(refused.value(), 1u);
+  EXPECT_THAT(world_.say(other, kGetNow), StartsWith("HTTP/1.1 200 "));
+  server_->limit_rate({}, refused);
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(world_.say(other, kGetNow), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(ServerTest, WhoShowsASecretMayAskAsFastAsItLikes) {
+  server_->routes().add("/key",
+                        {.handle = [](Exchange exchange) { exchange.answer(Response(200)); },
+                         .admit = [](const Request& head) -> std::optional<Response> {
+                           if (!head.headers.has("X-API-Key")) return Response(401);
+                           return std::nullopt;
+                         },
+                         .is_trusting = true});
+  metrics::Counter refused;
+  server_->limit_rate(net::RateLimit::of(1, os::kSecond, 1), refused);
+  const size_t client = world_.kernel.connect();
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(world_.say(client, "GET /key HTTP/1.1\r\nHost: a\r\nX-API-Key: k\r\n\r\n"),
+                StartsWith("HTTP/1.1 200 "));
+  }
+  constexpr std::string_view kWithout = "GET /key HTTP/1.1\r\nHost: a\r\n\r\n";
+  EXPECT_THAT(world_.say(client, kWithout), StartsWith("HTTP/1.1 401 "));
+  EXPECT_THAT(world_.say(client, kWithout), StartsWith("HTTP/1.1 429 "));
+}
+
 TEST_F(ServerTest, ServesRequestsOnAConnectionThatStays) {
   const size_t client = world_.kernel.connect();
   EXPECT_EQ(world_.say(client, kGetNow),

@@ -18,8 +18,8 @@ Exporter::Exporter(std::vector<const ShardMetrics*> shards) : shards_(std::move(
 std::string Exporter::text(const NodeFacts& facts, os::Nanos now) {
   TextOutput output;
   write(facts, now, output);
-  write_limits(shards_, output);
   write_memory(facts.memory, output);
+  write_limits(shards_, output);
   write_process(facts.process, output);
   return output.take();
 }

@@ -473,19 +473,6 @@ void write_process(const os::ProcessUsage& usage, Output& out) {
         static_cast<double>(usage.virtual_bytes_max));
 }
 
-void write_limits(Shards shards, Output& out) {
-  out.begin({"gyre_rate_limited_commands_total", FamilyType::counter,
-             "Commands refused because they came too fast, by whose limit they were over."});
-  for_each_label<RateScope>([&](RateScope scope) {
-    for_each_label<ClientMethod>([&](ClientMethod method) {
-      const double count = sum(shards, [&](const ShardMetrics& m) -> const auto& {
-        return m.rate_limited[scope][method];
-      });
-      write_used(out, {{"method", text_of(method)}, {"scope", text_of(scope)}}, count);
-    });
-  });
-}
-
 void write_memory(const runtime::MemoryPressure::Figures& figures, Output& out) {
   const auto write = [&](std::string_view name, FamilyType type, std::string_view help,
                          uint64_t value) {
@@ -504,6 +491,32 @@ void write_memory(const runtime::MemoryPressure::Figures& figures, Output& out) 
   write("gyre_overload_stage", FamilyType::gauge,
         "What is shed: 0 nothing, 1 connects, 2 the slowest too, 3 publications too.",
         static_cast<uint64_t>(figures.stage));
+}
+
+void write_limits(Shards shards, Output& out) {
+  const auto write = [&](std::string_view name, std::string_view help,
+                         Counter ShardMetrics::* field) {
+    write_counter(out, {name, FamilyType::counter, help}, {},
+                  sum(shards, [&](const ShardMetrics& m) -> const auto& { return m.*field; }));
+  };
+  write("gyre_queued_frames_total",
+        "Frames of clients that waited behind commands in work, or for answers to be read.",
+        &ShardMetrics::queued_frames);
+  out.begin({"gyre_rate_limited_commands_total", FamilyType::counter,
+             "Commands refused because they came too fast, by whose limit they were over."});
+  for_each_label<RateScope>([&](RateScope scope) {
+    for_each_label<ClientMethod>([&](ClientMethod method) {
+      const double count = sum(shards, [&](const ShardMetrics& m) -> const auto& {
+        return m.rate_limited[scope][method];
+      });
+      write_used(out, {{"method", text_of(method)}, {"scope", text_of(scope)}}, count);
+    });
+  });
+  write("gyre_rate_limited_connections_total",
+        "Connections refused because they came too fast (client.connection_rate_limit).",
+        &ShardMetrics::connection_rate_limit);
+  write("gyre_rate_limited_http_requests_total",
+        "HTTP requests refused because they came too fast.", &ShardMetrics::rate_limited_http);
 }
 
 }  // namespace gyre::metrics

@@ -62,8 +62,8 @@ void add_up(Shards shards, Summarised& total);
 void write_families(Shards shards, const NodeFacts& facts, const Summarised& total,
                     const Summarised& before, Output& output);
 // What this server adds to the reference's (docs/overload.md, docs/limits.md).
-void write_limits(Shards shards, Output& output);
 void write_memory(const runtime::MemoryPressure::Figures& figures, Output& output);
+void write_limits(Shards shards, Output& output);
 void write_process(const os::ProcessUsage& usage, Output& output);
 
 }  // namespace gyre::metrics

@@ -33,9 +33,11 @@ struct alignas(64) ShardMetrics {
   }
   CodeCounters<128> reply_errors;
   By<RateScope, By<ClientMethod, Counter>> rate_limited;  // commands refused (gyre.rate_limits)
-  CodeCounters<64> disconnects;                           // by the server
-  CodeCounters<64> unsubscribes;                          // by the server
-  By<YesNo, By<YesNo, Counter>> recoveries;               // [recovered][with publications]
+  Counter queued_frames;          // behind commands in work, or answers that are not read
+  Counter rate_limited_http;      // requests (gyre.rate_limits.http)
+  CodeCounters<64> disconnects;   // by the server
+  CodeCounters<64> unsubscribes;  // by the server
+  By<YesNo, By<YesNo, Counter>> recoveries;  // [recovered][with publications]
   struct Connections {
     Counter accepted;
     Gauge inflight;
@@ -62,6 +64,7 @@ struct alignas(64) ShardMetrics {
   Durations broadcasts;  // of one publication to the subscribers of this shard
   Counter filtered_publications;
   Counter connection_limit;
+  Counter connection_rate_limit;
 
   // broker_*
   By<Suppression, Counter> suppressed_publishes;
