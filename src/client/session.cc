@@ -96,6 +96,7 @@ std::string_view Session::process(std::string_view frame) {
 }
 
 void Session::hold_back(std::string_view frame) {
+  services_.metrics.queued_frames.add();
   Rare& rare = this->rare();
   rare.backlog.emplace_back(std::string(frame));
   rare.backlog_cost += rare.backlog.back().cost();

@@ -138,6 +138,7 @@ TEST_F(SessionTest, ReadingStopsWhileTheBacklogIsLong) {
   EXPECT_FALSE(client.is_paused());
   client.say(publish);
   EXPECT_TRUE(client.is_paused());
+  EXPECT_EQ(shard().metrics.queued_frames.value(), 5u);
   {
     const runtime::TurnScope scope(shard().shard);
     shard().broker.publishes.let_through();

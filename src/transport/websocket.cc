@@ -32,9 +32,24 @@ class WebSocketTransport final : public client::Transport, public websocket::Lis
   void on_message(std::string_view message, bool) override { session_->receive(message); }
   void on_slow() override { session_->on_slow(); }
   void on_flushed() override { session_->on_flushed(); }
-  void on_ended(const websocket::Ending&) override { session_->on_transport_ended(); }
+  void on_ended(const websocket::Ending& ending) override {
+    count(ending);
+    session_->on_transport_ended();
+  }
 
  private:
+  // What the connection has decided by itself, which the session does not hear of.
+  void count(const websocket::Ending& ending) {
+    using Cause = websocket::Ending::Cause;
+    if (ending.cause == Cause::failed) {
+      metrics_.count_close(metrics::Transport::websocket, ending.code);
+    } else if (ending.cause == Cause::stalled) {
+      metrics_.disconnects.add(protocol::disconnects::kWriteError.code);
+    } else if (ending.cause == Cause::no_pong) {
+      metrics_.disconnects.add(protocol::disconnects::kNoPong.code);
+    }
+  }
+
   websocket::Connection& connection_;
   client::Session* session_ = nullptr;
   metrics::ShardMetrics& metrics_;
@@ -67,8 +82,10 @@ http::Route WebSocketEndpoint::route() {
               case Admission::Verdict::full:
                 metrics_.connection_limit.add();
                 warn_of_limit();
-                [[fallthrough]];
+                return http::Response(503);
               case Admission::Verdict::too_fast:
+                metrics_.connection_rate_limit.add();
+                return http::Response(503);
               case Admission::Verdict::short_of_memory:
                 return http::Response(503);
             }

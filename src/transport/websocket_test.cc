@@ -97,6 +97,14 @@ class WebSocketTest : public testing::Test {
                 ElementsAre(StartsWith(R"({"id":1,"connect":{"client":)")));
     return descriptor;
   }
+  // Of the server's doing: how often which code.
+  std::string disconnects() {
+    std::string text;
+    shard().metrics.disconnects.for_each([&](uint32_t, uint32_t code, uint64_t count) {
+      text += std::to_string(code) + "=" + std::to_string(count) + " ";
+    });
+    return text;
+  }
   void disconnect(const protocol::Disconnect& reason) {
     node_->operate([&](client::Audience& audience) { return audience.disconnect({}, reason); });
   }
@@ -144,6 +152,7 @@ TEST_F(WebSocketTest, TooManyAtOnceAreAnswered503) {
   for (int i = 0; i < 2; ++i) EXPECT_THAT(say(open(), upgrade()), StartsWith("HTTP/1.1 101 "));
   EXPECT_THAT(say(open(), upgrade()), StartsWith("HTTP/1.1 503 "));
   EXPECT_EQ(shard().metrics.connection_limit.value(), 0u);
+  EXPECT_EQ(shard().metrics.connection_rate_limit.value(), 1u);
   node_->pass(os::kSecond);
   EXPECT_THAT(say(open(), upgrade()), StartsWith("HTTP/1.1 101 "));
 }
@@ -248,6 +257,26 @@ TEST_F(WebSocketTest, WhoDoesNotReadIsSlow) {
   EXPECT_LT(rest.size(), 3000u) << "what waited was dropped";
 }
 
+// What the session has no part in is counted all the same.
+TEST_F(WebSocketTest, EndsThatTheConnectionDecidesAreCounted) {
+  Given setup;
+  setup.options.message_bytes_max = 100;
+  start(std::move(setup));
+  EXPECT_THAT(say(connected(), masked(std::string(101, 'x'))), HasSubstr("\x03\xf1"));  // 1009
+  const os::Descriptor stalled = connected();
+  say(stalled, masked(R"({"id":2,"subscribe":{"channel":"a"}})"));
+  shard().kernel.room = 0;
+  node_->publish("a", "1");
+  node_->pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(stalled));
+  std::string closes;
+  shard().metrics.closes.for_each([&](uint32_t, uint32_t code, uint64_t count) {
+    closes += std::to_string(code) + "=" + std::to_string(count) + " ";
+  });
+  EXPECT_EQ(closes, "1009=1 ");
+  EXPECT_EQ(disconnects(), "3009=1 ");
+}
+
 TEST_F(WebSocketTest, FramePingsOnRequest) {
   start({.options = {.ping_interval = 20 * os::kSecond, .pong_timeout = 5 * os::kSecond}});
   const os::Descriptor client = connected("?cf_ws_frame_ping_pong=true");
@@ -258,6 +287,7 @@ TEST_F(WebSocketTest, FramePingsOnRequest) {
   node_->pass(6 * os::kSecond);
   EXPECT_TRUE(is_closed(client));
   EXPECT_EQ(shard().roster.sessions(), 0u);
+  EXPECT_EQ(disconnects(), "3012=1 ");
 }
 
 TEST_F(WebSocketTest, ARefusedConnectIsCutWithoutACloseFrame) {
