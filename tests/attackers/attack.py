@@ -12,8 +12,15 @@ API_KEY = "api-key"
 SECRET = "secret"
 MIB = 1024 * 1024
 
-# An open server: strangers may connect, subscribe, publish and ask for history, so that an attack gets as far as it can.
+# What a person does with an application, and more; docs/attackers.md tells operators to set the like.
+COMMAND_RATES = {"default": {"rate": 50, "burst": 200}, "unsubscribe": {"rate": 50, "burst": 200},
+                 "history": {"rate": 10, "burst": 20}}
+HTTP_RATE = {"rate": 100, "burst": 200}
+
+# An open server: strangers may connect, subscribe, publish and ask for history, so that an attack gets as far as it can;
+# but no faster than people do.
 CONFIG = {
+    "gyre": {"rate_limits": {"client": COMMAND_RATES, "http": HTTP_RATE}},
     "client": {"allow_anonymous_connect_without_token": True, "token": {"hmac_secret_key": SECRET}},
     "http_api": {"key": API_KEY},
     "prometheus": {"enabled": True},
@@ -31,6 +38,11 @@ CONFIG = {
         },
     },
 }
+
+
+# As a server is without limits of its own: whatever is legal is done, as fast as it is asked for.
+UNLIMITED = {"gyre": {"rate_limits": {"client": dict.fromkeys(COMMAND_RATES, {"rate": 0, "burst": 0}),
+                                      "http": {"rate": 0, "burst": 0}}}}
 
 
 class Target:
@@ -146,6 +158,8 @@ class Attack:
     descriptors: int | None = None  # RLIMIT_NOFILE of the server
     memory: int = MIB  # what one attacker may cost
     patience: float = 5  # seconds after which the last of them must know, if it is cut
+    prepare: Callable[[Target], None] = lambda target: None  # what is there before the attack, and not its doing
+    is_measured: bool = True  # no: it may take what it is given, and only has to leave the others alone
 
 
 TABLE: list[Attack] = []

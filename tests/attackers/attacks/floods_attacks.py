@@ -2,11 +2,10 @@
 
 import time
 
-from attack import MIB, attack
+from attack import UNLIMITED, attack
 from peer import TEXT, frame
 
 LARGE = "x" * 16_384
-HISTORY_MEMORY = 3 * MIB  # the history is in it, and the buffer in which its shard puts a reply together
 # Too many errors. The reset of a connection with much unread behind its end can overtake what it was told.
 FAILING = "3509, cut|cut"
 LEGAL = "open"  # work as anybody may ask for, as fast as it is answered
@@ -116,10 +115,25 @@ def subscribe_flood(target):
     return target.flood(target.peer().connect(), commands(*lines))
 
 
-@attack("resubscribe_flood", "the same subscription, and its end, without end", LEGAL)
+RESUBSCRIBE = commands('{"id":2,"subscribe":{"channel":"a"}}', '{"id":3,"unsubscribe":{"channel":"a"}}')
+PUBLISH = commands('{"id":2,"publish":{"channel":"a","data":{"n":1}}}')
+HISTORY = commands('{"id":2,"history":{"channel":"old","limit":300}}')
+
+
+def fill(target, size):
+    for _ in range(300):
+        target.publish("old", "x" * size)
+
+
+@attack("resubscribe_flood", "the same subscription, and its end, without end", FAILING)
 def resubscribe_flood(target):
-    return target.flood(target.peer().connect(), commands('{"id":2,"subscribe":{"channel":"a"}}',
-                                                          '{"id":3,"unsubscribe":{"channel":"a"}}'))
+    return target.flood(target.peer().connect(), RESUBSCRIBE)
+
+
+@attack("resubscribe_flood_unlimited", "the same at a server without rate limits", LEGAL, config=UNLIMITED,
+        is_measured=False)
+def resubscribe_flood_unlimited(target):
+    return resubscribe_flood(target)
 
 
 @attack("rpc_flood", "calls that nobody answers", FAILING)
@@ -145,21 +159,28 @@ def refresh_flood(target):
     return target.flood(target.peer().connect(), commands(line))
 
 
-@attack("publish_flood", "publications into a channel with history", LEGAL)
+@attack("publish_flood", "publications into a channel with history", FAILING)
 def publish_flood(target):
-    return target.flood(target.peer().connect(), commands('{"id":2,"publish":{"channel":"a","data":{"n":1}}}'))
+    return target.flood(target.peer().connect(), PUBLISH)
 
 
-@attack("history_flood", "the whole history of a channel, again and again", LEGAL, memory=HISTORY_MEMORY)
+@attack("publish_flood_unlimited", "the same at a server without rate limits", LEGAL, config=UNLIMITED, is_measured=False)
+def publish_flood_unlimited(target):
+    return publish_flood(target)
+
+
+@attack("history_flood", "the whole history of a channel, again and again", FAILING, prepare=lambda target: fill(target, 100))
 def history_flood(target):
-    for _ in range(300):
-        target.publish("old", "x" * 100)
-    return target.flood(target.peer().connect(), commands('{"id":2,"history":{"channel":"old","limit":300}}'))
+    return target.flood(target.peer().connect(), HISTORY)
 
 
-@attack("history_flood_unread", "the whole history of a channel, again and again, and never read", "open|cut", memory=HISTORY_MEMORY)
+@attack("history_flood_unread", "the whole history of a channel, again and again, and never read", "open|cut",
+        prepare=lambda target: fill(target, 1000))
 def history_flood_unread(target):
-    for _ in range(300):
-        target.publish("old", "x" * 1000)
-    line = '{"id":2,"history":{"channel":"old","limit":300}}'
-    return target.flood(target.peer(receive_buffer=4096).connect(), commands(line), reads=False)
+    return target.flood(target.peer(receive_buffer=4096).connect(), HISTORY, reads=False)
+
+
+@attack("history_flood_unlimited", "the same, read, at a server without rate limits", LEGAL, config=UNLIMITED,
+        prepare=lambda target: fill(target, 1000), is_measured=False)
+def history_flood_unlimited(target):
+    return history_flood(target)
