@@ -299,7 +299,7 @@ void SdkClient::handle(const ServerMessage& message) {
       if (expects(Question::Kind::connect)) on_connected(message);
       return;
     case Kind::subscribe:
-      if (expects(Question::Kind::subscribe)) on_subscribed(question.channel, message);
+      if (expects(Question::Kind::subscribe)) on_subscribed(question, message);
       return;
     case Kind::unsubscribe:
       if (expects(Question::Kind::unsubscribe)) on_unsubscribed(question.channel);
@@ -402,12 +402,12 @@ std::set<std::string> SdkClient::live_channels() const {
 std::optional<protocol::StreamPosition> SdkClient::position(const std::string& channel) const {
   const auto found = subscriptions_.find(channel);
   if (found == subscriptions_.end() || !found->second.is_positioned) return std::nullopt;
-  return found->second.position;
+  return found->second.progress.position;
 }
 
 bool SdkClient::wants_nothing_behind(const std::string& channel) const {
   const Subscription& subscription = subscriptions_.at(channel);
-  const auto& [offset, epoch] = *subscription.position;
+  const auto& [offset, epoch] = *subscription.progress.position;
   const uint64_t top = ledger_.top(channel, epoch);
   for (uint64_t i = offset + 1; i <= top; ++i) {
     const Ledger::Entry* entry = ledger_.find(channel, epoch, i);

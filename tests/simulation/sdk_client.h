@@ -127,6 +127,15 @@ class SdkClient final : public SimWebSocket {
 
  private:
   enum class State : uint8_t { away, opening, connecting, connected, gone };
+  // How far it has read a channel, and how it asked for the rest. An answer is about the progress
+  // as of its question: another question may be on its way already, if the API has subscribed the
+  // client and ended that again meanwhile.
+  struct Progress {
+    bool has_delta = false;
+    bool recovers = false;
+    std::optional<protocol::StreamPosition> position;
+    std::optional<std::string> base;  // the publication that the next delta is made of
+  };
   struct Subscription {
     enum class State : uint8_t { none, asked, live, leaving };
     ChannelKind kind;
@@ -134,17 +143,14 @@ class SdkClient final : public SimWebSocket {
     bool is_wanted = false;
     bool is_server_side = false;
     bool is_positioned = false;  // as it is live
-    bool has_delta = false;
-    std::optional<std::string> base;               // the publication that the next delta is made of
+    // Positioned: all up to its position has been seen, or the client was told that it was not.
+    Progress progress;
     std::string filter;                            // the tag that it wants; empty: any
     std::optional<std::set<std::string>> members;  // who has joined and not left, since it is live
     os::Nanos live_since = 0;
     bool is_prompt = false;  // it was not long before that, on the server
     uint64_t changes = 0;    // counts changes of its state
     uint32_t already = 0;    // answers that say that it is there, though it is not
-    // Positioned: all up to here has been seen, or the client was told that it was not.
-    std::optional<protocol::StreamPosition> position;
-    bool has_asked_to_recover = false;
     // Plain: the place in the ledger of the last publication.
     std::optional<size_t> last_place;
     bool is_unbroken = false;  // nothing may be missing after last_place
@@ -164,6 +170,7 @@ class SdkClient final : public SimWebSocket {
     Kind kind;
     std::string channel;
     std::string payload;
+    Progress progress;  // of a subscribe
     uint64_t life = 0;
     int32_t limit = 0;
     // Of the channel's subscription, as of the question.
@@ -190,7 +197,7 @@ class SdkClient final : public SimWebSocket {
   bool is_asking(Question::Kind kind) const;
   static std::string_view name_of(Question::Kind kind);
   void on_refused(const Question& question, uint32_t code);
-  void on_subscribed(const std::string& channel, const ServerMessage& message);
+  void on_subscribed(const Question& question, const ServerMessage& message);
   void on_subscribed_by_server(const std::string& channel, const ServerMessage& message);
   void go_live(Subscription& subscription, const ServerMessage& message);
   void set_state(Subscription& subscription, Subscription::State state);

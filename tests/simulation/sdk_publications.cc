@@ -21,7 +21,8 @@ std::string_view shortened(std::string_view payload) {
 // --- Publications
 
 bool SdkClient::passes(const Subscription& subscription, const Ledger::Entry& entry) const {
-  if (subscription.filter.empty() || subscription.has_delta || subscription.is_server_side) {
+  if (subscription.filter.empty() || subscription.progress.has_delta ||
+      subscription.is_server_side) {
     return true;
   }
   return entry.tag == subscription.filter;
@@ -30,7 +31,7 @@ bool SdkClient::passes(const Subscription& subscription, const Ledger::Entry& en
 // Makes the publication's payload of what the message has.
 void SdkClient::take_payload(Subscription& subscription, ReadPublication& publication) {
   const std::string& channel = subscription.kind.name;
-  if (!subscription.has_delta) {
+  if (!subscription.progress.has_delta) {
     if (publication.is_delta) violation(fmt::format("{}: a delta that was not asked for", channel));
     return;
   }
@@ -41,16 +42,17 @@ void SdkClient::take_payload(Subscription& subscription, ReadPublication& public
   if (publication.is_delta) {
     ++counts_.deltas;
     constexpr size_t kMost = 1 << 20;
-    auto whole = subscription.base
-                     ? protocol::apply_fossil_delta(*subscription.base, publication.text, kMost)
-                     : std::nullopt;
+    auto whole =
+        subscription.progress.base
+            ? protocol::apply_fossil_delta(*subscription.progress.base, publication.text, kMost)
+            : std::nullopt;
     if (!whole) {
       return violation(
           fmt::format("{}: {} is a delta of something else", channel, publication.offset));
     }
     publication.data = std::move(*whole);
   }
-  subscription.base = publication.data;
+  subscription.progress.base = publication.data;
 }
 
 void SdkClient::on_publication(const std::string& channel, ReadPublication publication) {
@@ -73,8 +75,8 @@ void SdkClient::on_publication(const std::string& channel, ReadPublication publi
 
 void SdkClient::check_positioned(Subscription& subscription, const ReadPublication& publication) {
   const std::string& channel = subscription.kind.name;
-  if (!subscription.position) return violation("a publication before a position");
-  auto& [offset, epoch] = *subscription.position;
+  if (!subscription.progress.position) return violation("a publication before a position");
+  auto& [offset, epoch] = *subscription.progress.position;
   note(fmt::format("{} {}: {}", channel, publication.offset, shortened(publication.data)));
   // What the filter keeps out leaves gaps that are none.
   uint64_t next = offset + 1;

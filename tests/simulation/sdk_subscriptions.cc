@@ -24,27 +24,30 @@ void SdkClient::ask_to_subscribe(Subscription& subscription, std::string& out) {
   request.channel = subscription.kind.name;
   request.recoverable = subscription.kind.is_recoverable;
   request.positioned = subscription.kind.is_positioned;
-  subscription.has_asked_to_recover = subscription.kind.is_recoverable && subscription.position;
-  if (subscription.has_asked_to_recover) {
+  subscription.progress.recovers =
+      subscription.kind.is_recoverable && subscription.progress.position;
+  if (subscription.progress.recovers) {
     request.recover = true;
-    request.offset = subscription.position->offset;
-    request.epoch = subscription.position->epoch;
+    request.offset = subscription.progress.position->offset;
+    request.epoch = subscription.progress.position->epoch;
   }
   request.join_leave = subscription.kind.has_members;
   // Without the publication that it stands at, a client that recovers could not read a delta.
-  subscription.has_delta =
-      subscription.kind.has_delta && (!subscription.has_asked_to_recover || subscription.base);
-  if (subscription.has_delta) request.delta = "fossil";
+  subscription.progress.has_delta = subscription.kind.has_delta &&
+                                    (!subscription.progress.recovers || subscription.progress.base);
+  if (subscription.progress.has_delta) request.delta = "fossil";
   if (subscription.kind.has_filter && subscription.filter.empty()) {
     subscription.filter = network().chance(500) ? "a" : "b";
   }
-  if (!subscription.filter.empty() && !subscription.has_delta) {
+  if (!subscription.filter.empty() && !subscription.progress.has_delta) {
     request.tf = protocol::FilterNode{
         .op = {}, .key = "k", .cmp = "eq", .val = subscription.filter, .vals = {}, .nodes = {}};
   }
   set_state(subscription, Subscription::State::asked);
   note(fmt::format("asks for {}", subscription.kind.name));
-  ask(question_of(Question::Kind::subscribe, subscription.kind.name), request, out);
+  Question question = question_of(Question::Kind::subscribe, subscription.kind.name);
+  question.progress = subscription.progress;
+  ask(std::move(question), request, out);
 }
 
 void SdkClient::subscribe_later(const std::string& channel) {
@@ -67,8 +70,10 @@ size_t SdkClient::count(bool is_live) const {
   }));
 }
 
-void SdkClient::on_subscribed(const std::string& channel, const ServerMessage& message) {
+void SdkClient::on_subscribed(const Question& question, const ServerMessage& message) {
+  const std::string& channel = question.channel;
   Subscription& subscription = subscriptions_[channel];
+  subscription.progress = question.progress;
   const ChannelKind& kind = subscription.kind;
   if (!kind.may_subscribe(options_.user)) violation(fmt::format("{} is not for it", channel));
   subscription.is_server_side = false;
@@ -81,10 +86,10 @@ void SdkClient::on_subscribed(const std::string& channel, const ServerMessage& m
       message.recoverable != (kind.is_recoverable || kind.forces_recovery)) {
     violation(fmt::format("{} was not subscribed to as asked", channel));
   }
-  if (message.was_recovering != subscription.has_asked_to_recover) {
+  if (message.was_recovering != subscription.progress.recovers) {
     violation(fmt::format("was_recovering of {} is wrong", channel));
   }
-  if (message.has_delta != subscription.has_delta) {
+  if (message.has_delta != subscription.progress.has_delta) {
     violation(fmt::format("deltas of {} are not as asked for", channel));
   }
   go_live(subscription, message);
@@ -104,7 +109,7 @@ void SdkClient::on_subscribed_by_server(const std::string& channel, const Server
     return violation(fmt::format("{} was subscribed to once more", channel));
   }
   subscription.is_server_side = true;
-  subscription.has_asked_to_recover = subscription.has_delta = false;
+  subscription.progress.recovers = subscription.progress.has_delta = false;
   // An unsubscribe on its way ends this one, too.
   if (subscription.state != Subscription::State::leaving) {
     set_state(subscription, Subscription::State::live);
@@ -136,7 +141,7 @@ void SdkClient::go_live(Subscription& subscription, const ServerMessage& message
     if (!message.epoch.empty() || message.offset != 0 || !message.publications.empty()) {
       violation(fmt::format("a position for {}", channel));
     }
-    subscription.base.reset();
+    subscription.progress.base.reset();
     note(fmt::format("subscribed to {}", channel));
     return;
   }
@@ -153,22 +158,23 @@ void SdkClient::check_recovery(Subscription& subscription, const ServerMessage& 
   if (!message.recovered) {
     if (!message.publications.empty())
       violation(fmt::format("{}: not recovered with publications", channel));
-    if (subscription.has_asked_to_recover) {
+    if (subscription.progress.recovers) {
       ++counts_.unrecovered;
       if (was_recoverable(subscription)) {
         violation(fmt::format("{} could have been recovered from {}@{}", channel,
-                              subscription.position->offset, subscription.position->epoch));
+                              subscription.progress.position->offset,
+                              subscription.progress.position->epoch));
       }
     }
-    subscription.position = {message.offset, message.epoch};
-    subscription.base.reset();
+    subscription.progress.position = {message.offset, message.epoch};
+    subscription.progress.base.reset();
     return;
   }
-  if (!subscription.has_asked_to_recover) return violation("recovered without having asked");
+  if (!subscription.progress.recovers) return violation("recovered without having asked");
   ++counts_.recovered;
   counts_.recovered_publications += message.publications.size();
-  if (message.epoch != subscription.position->epoch ||
-      message.offset != subscription.position->offset) {
+  if (message.epoch != subscription.progress.position->epoch ||
+      message.offset != subscription.progress.position->offset) {
     violation(fmt::format("{} recovered from another position", channel));
   }
   for (ReadPublication one : message.publications) {
@@ -182,7 +188,7 @@ void SdkClient::check_recovery(Subscription& subscription, const ServerMessage& 
 bool SdkClient::was_recoverable(const Subscription& subscription) const {
   if (!options_.promises.recovers_surely) return false;
   const ChannelKind& kind = subscription.kind;
-  const auto& [offset, epoch] = *subscription.position;
+  const auto& [offset, epoch] = *subscription.progress.position;
   const size_t count = ledger_.count(kind.name);
   if (count == 0) return false;
   const Ledger::Entry& last = ledger_.at(kind.name, count - 1);
