@@ -62,6 +62,7 @@ CONFIG = {
             {"name": "short", **OPEN, "history_size": 2},
             {"name": "plain", "allow_subscribe_for_client": True, "allow_subscribe_for_anonymous": True},
             {"name": "closed", "presence": True},
+            {"name": "members", "allow_subscribe_for_client": True},
             {"name": "users", "allow_user_limited_channels": True},
             {"name": "own", "presence": True},
             {"name": "lobby", **OPEN, "join_leave": True, "force_push_join_leave": True},

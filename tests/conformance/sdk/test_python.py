@@ -151,7 +151,7 @@ def test_refusals_have_their_codes(play):
         assert (gone.code, gone.reason) == (3500, "invalid token")
 
         client = await app.connected()
-        for channel, code in (("closed:room", 103), ("nowhere:room", 102)):
+        for channel, code in (("closed:room", 103), ("members:room", 103), ("nowhere:room", 102)):
             subscription = client.new_subscription(channel, events=Events())
             await subscription.subscribe()
             assert (await subscription.events.next("unsubscribed")).code == code
