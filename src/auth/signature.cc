@@ -57,13 +57,48 @@ size_t ecdsa_half(EVP_PKEY* key, const Algorithm& algorithm) {
 }
 
 // Bounds what a key set may make us compute with.
-constexpr size_t kRsaBytesMin = 1024 / 8;
+constexpr int kRsaBitsMin = 1024;
+constexpr size_t kRsaBytesMin = kRsaBitsMin / 8;
 constexpr size_t kRsaBytesMax = 16'384 / 8;
 constexpr size_t kRsaExponentBytesMax = 8;
+constexpr size_t kEd25519Bytes = 32;
 
 std::string_view without_leading_zeros(std::string_view number) {
   number.remove_prefix(std::min(number.find_first_not_of('\0'), number.size()));
   return number;
+}
+
+// Whether the numbers can be a key at all: a point is on its curve, an exponent is not 1.
+bool is_sound(EVP_PKEY* key) {
+  EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr);
+  const bool is_good = EVP_PKEY_public_check(context) == 1;
+  EVP_PKEY_CTX_free(context);
+  ERR_clear_error();
+  return is_good;
+}
+
+// Whether the point has one of the small orders of the curve, 1 to 8, where anybody can sign:
+// compares with all encodings of their y (RFC 8032, 5.1), whatever the sign of x.
+bool is_small_point(std::string_view bytes) {
+  static constexpr std::string_view kOrderEight[] = {
+      "\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0"
+      "\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc\x05",
+      "\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f"
+      "\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03\x7a"};
+  struct Number {
+    char first, others, last;
+  };
+  static constexpr Number kPlain[] = {{'\x00', '\x00', '\x00'},   // 0
+                                      {'\x01', '\x00', '\x00'},   // 1
+                                      {'\xec', '\xff', '\x7f'},   // p - 1, for p = 2^255 - 19
+                                      {'\xed', '\xff', '\x7f'},   // p
+                                      {'\xee', '\xff', '\x7f'}};  // p + 1
+  std::string y(bytes);
+  y.back() = static_cast<char>(y.back() & 0x7f);
+  return std::ranges::find(kOrderEight, y) != std::end(kOrderEight) ||
+         std::ranges::any_of(kPlain, [&y](const Number& one) {
+           return y == one.first + std::string(y.size() - 2, one.others) + one.last;
+         });
 }
 
 // A public key of the named kind from its parameters; null if they are none.
@@ -75,14 +110,9 @@ EVP_PKEY* make_key(const char* kind, OSSL_PARAM* parameters) {
     key = nullptr;
   }
   EVP_PKEY_CTX_free(context);
-  // A point must be on its curve.
-  if (key) {
-    context = EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr);
-    if (EVP_PKEY_public_check(context) != 1) {
-      EVP_PKEY_free(key);
-      key = nullptr;
-    }
-    EVP_PKEY_CTX_free(context);
+  if (key && !is_sound(key)) {
+    EVP_PKEY_free(key);
+    key = nullptr;
   }
   ERR_clear_error();
   return key;
@@ -156,6 +186,10 @@ Result<PublicKey> PublicKey::from_pem(const std::string& pem, Algorithm::Family 
   if (family == Algorithm::Family::ecdsa && curve_bits(key.key_.get()) == 0) {
     return fail(Errc::invalid, "the public key is on another curve than P-256, P-384 and P-521");
   }
+  if (family == Algorithm::Family::rsa && EVP_PKEY_get_bits(key.key_.get()) < kRsaBitsMin) {
+    return fail(Errc::invalid, "an RSA key of less than 1,024 bits is none");
+  }
+  if (!is_sound(key.key_.get())) return fail(Errc::invalid, "the numbers are no public key");
   return key;
 }
 
@@ -209,6 +243,9 @@ Result<PublicKey> PublicKey::from_point(std::string_view curve, const std::strin
 }
 
 Result<PublicKey> PublicKey::from_ed25519(const std::string& bytes) {
+  if (bytes.size() != kEd25519Bytes || is_small_point(bytes)) {
+    return fail(Errc::invalid, "no Ed25519 key");
+  }
   PublicKey key;
   key.key_.reset(
       EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(bytes), bytes.size()));

@@ -4,6 +4,8 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <cstdlib>
 #include <initializer_list>
@@ -68,9 +70,18 @@ class KeyPair {
     const std::string text =
         base64::encode_url(R"({"alg":")" + algorithm + R"(","kid":")" + id + R"("})") + "." +
         base64::encode_url(claims);
+    return text + "." + base64::encode_url(sign_text(algorithm, text));
+  }
+  // The signature as JOSE has it.
+  std::string sign_text(const std::string& algorithm, std::string_view text) const {
     const EVP_MD* hash = algorithm == "EdDSA"
                              ? nullptr
                              : EVP_get_digestbyname(("SHA" + algorithm.substr(2)).c_str());
+    const std::string signature = sign_hashed(hash, text);
+    return curve_.empty() ? signature : side_by_side(signature);
+  }
+  // As OpenSSL has it; the hash is null for Ed25519.
+  std::string sign_hashed(const EVP_MD* hash, std::string_view text) const {
     EVP_MD_CTX* context = EVP_MD_CTX_new();
     std::string signature(1024, '\0');
     size_t size = signature.size();
@@ -81,9 +92,25 @@ class KeyPair {
     }
     EVP_MD_CTX_free(context);
     signature.resize(size);
-    if (!curve_.empty()) signature = side_by_side(signature);
-    return text + "." + base64::encode_url(signature);
+    return signature;
   }
+  std::string public_pem() const {
+    BIO* bio = BIO_new(BIO_s_mem());
+    PEM_write_bio_PUBKEY(bio, key_);
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio, &text);
+    std::string pem(text, static_cast<size_t>(size));
+    BIO_free(bio);
+    return pem;
+  }
+  std::string public_der() const {
+    unsigned char* bytes = nullptr;
+    const int size = i2d_PUBKEY(key_, &bytes);
+    std::string der(reinterpret_cast<char*>(bytes), static_cast<size_t>(size));
+    OPENSSL_free(bytes);
+    return der;
+  }
+  EVP_PKEY* get() const { return key_; }
 
  private:
   int half() const { return curve_ == "P-256" ? 32 : curve_ == "P-384" ? 48 : 66; }

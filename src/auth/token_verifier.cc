@@ -1,6 +1,7 @@
 #include "auth/token_verifier.h"
 
 #include <re2/re2.h>
+#include <simdjson.h>
 
 #include <algorithm>
 #include <optional>
@@ -8,6 +9,7 @@
 #include "auth/jwt.h"
 #include "auth/key_address.h"
 #include "auth/signature.h"
+#include "protocol/json.h"
 
 namespace gyre::auth {
 
@@ -44,6 +46,20 @@ bool matches(const re2::RE2& regex, const std::string& text, GroupValues* values
     values->emplace_back(name, std::string(groups[static_cast<size_t>(number)]));
   }
   return true;
+}
+
+// Whether the header is a JSON object that says nothing twice, and nothing that must be understood
+// by whoever accepts the token (RFC 7515, 4 and 4.1.11): we understand no extension.
+bool is_understood(const std::string& header) {
+  if (!protocol::json::validate(header)) return false;
+  simdjson::dom::parser parser;
+  simdjson::dom::object object;
+  if (parser.parse(header).get(object) != simdjson::SUCCESS) return false;
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : object) names.push_back(name);
+  std::ranges::sort(names);
+  return std::ranges::adjacent_find(names) == names.end() &&
+         !std::ranges::binary_search(names, "crit");
 }
 
 }  // namespace
@@ -147,6 +163,7 @@ bool TokenVerifier::State::is_signed_well_by_set(const Jwt& token) const {
 
 std::expected<void, Problem> TokenVerifier::State::check_signature(const Jwt& token, int64_t now) {
   if (options.insecure_skip_signature_verify) return {};
+  if (!is_understood(token.header)) return invalid("header with names twice, or critical ones");
   if (key_address) {
     if (is_signed_well_by_set(token)) return {};
     return invalid("signature does not match, or the key set has no such key");
