@@ -11,6 +11,10 @@ namespace {
 // How often it is looked at what can be forgotten.
 constexpr os::Nanos kAgeing = 10 * os::kSecond;
 
+uint64_t subject_of(net::SocketHandle client) {
+  return uint64_t{client.generation} << 32 | client.slot;
+}
+
 }  // namespace
 
 bool Buckets::take(uint64_t subject, const net::RateLimit& limit, os::Nanos now) {
@@ -30,6 +34,11 @@ void Buckets::age(os::Nanos now) {
   change_at_ = now + refill_;
 }
 
+void Buckets::forget(uint64_t subject) {
+  recent_.erase(subject);
+  former_.erase(subject);
+}
+
 bool CommandBuckets::take(uint64_t subject, const RateLimits::Of& limits,
                           metrics::ClientMethod method, os::Nanos now) {
   const net::RateLimit& own = limits.commands[method];
@@ -43,6 +52,12 @@ void CommandBuckets::age(os::Nanos now) {
   total_.age(now);
   metrics::for_each_label<metrics::ClientMethod>(
       [&](metrics::ClientMethod method) { commands_[method].age(now); });
+}
+
+void CommandBuckets::forget(uint64_t subject) {
+  total_.forget(subject);
+  metrics::for_each_label<metrics::ClientMethod>(
+      [&](metrics::ClientMethod method) { commands_[method].forget(subject); });
 }
 
 size_t CommandBuckets::size() const {
@@ -86,13 +101,18 @@ std::optional<metrics::RateScope> RateLimiter::count(const RateLimits& limits,
   check_shard();
   const os::Nanos now = shard_.now();
   if (!is_armed()) shard_.timers().arm(*this, now + kAgeing);
-  const uint64_t connection = uint64_t{client.generation} << 32 | client.slot;
-  if (!clients_.take(connection, limits.client, method, now)) return metrics::RateScope::client;
+  if (!clients_.take(subject_of(client), limits.client, method, now))
+    return metrics::RateScope::client;
   if (user.empty()) return std::nullopt;
   if (!users_.take(hash_text(user, seed_), limits.user, method, now)) {
     return metrics::RateScope::user;
   }
   return std::nullopt;
+}
+
+void RateLimiter::forget(net::SocketHandle client) {
+  check_shard();
+  if (is_armed()) clients_.forget(subject_of(client));  // else there is nothing
 }
 
 void RateLimiter::on_timer() {

@@ -23,6 +23,7 @@ class Buckets {
   bool take(uint64_t subject, const net::RateLimit& limit, os::Nanos now);
   // Forgets buckets that are full.
   void age(os::Nanos now);
+  void forget(uint64_t subject);
   size_t size() const { return recent_.size() + former_.size(); }
 
  private:
@@ -39,6 +40,7 @@ class CommandBuckets {
   bool take(uint64_t subject, const RateLimits::Of& limits, metrics::ClientMethod method,
             os::Nanos now);
   void age(os::Nanos now);
+  void forget(uint64_t subject);
   size_t size() const;
 
  private:
@@ -75,6 +77,8 @@ class RateLimiter final : runtime::Timer, runtime::ShardBound {
   // Counts a command. Whose limit it is over, if it is. Users without a name have no limit.
   std::optional<metrics::RateScope> count(const RateLimits& limits, metrics::ClientMethod method,
                                           net::SocketHandle client, std::string_view user);
+  // A connection has ended: ever new ones must not add up, however slowly their buckets fill.
+  void forget(net::SocketHandle client);
   // What is remembered, that of all users included.
   size_t size() const { return clients_.size() + users_.size(); }
 

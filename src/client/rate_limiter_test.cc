@@ -4,8 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
+#include <numeric>
 #include <random>
+#include <thread>
+#include <vector>
 
 #include "client/test_support.h"
 
@@ -49,6 +53,28 @@ TEST(Buckets, KeepNobodyForLongerThanTwoRefills) {
   EXPECT_EQ(buckets.size(), 1000u);
   buckets.age(kSecond + 2 * limit.most);
   EXPECT_EQ(buckets.size(), 0u);
+}
+
+TEST(UserBuckets, GiveEachOnceWhoeverAsks) {
+  constexpr int kThreads = 4;
+  RateLimits::Of limits;
+  limits.total = RateLimit::of(1, kSecond, 1000);
+  limits.commands[ClientMethod::publish] = RateLimit::of(1, kSecond, 700);
+  UserBuckets users;
+  std::array<int, kThreads> given{};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i] {
+        for (int asked = 0; asked < 5000; ++asked) {
+          const auto method = asked % 2 ? ClientMethod::publish : ClientMethod::history;
+          given[static_cast<size_t>(i)] += users.take(42, limits, method, kSecond);
+          if (asked % 100 == 0) users.age(kSecond);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(std::accumulate(given.begin(), given.end(), 0), 1000);
 }
 
 class RateLimiterTest : public testing::Test {
@@ -211,6 +237,8 @@ TEST_F(RateLimiterTest, NothingIsKeptOfThoseWhoAreQuiet) {
     EXPECT_TRUE(passes(node.connected(i % 2, "user" + std::to_string(i % 3)), stats_));
   }
   EXPECT_EQ(node[0].rate_limiter.size(), 10u + 3u);
+  for (const auto& client : node.clients) client->leave();
+  EXPECT_EQ(node[0].rate_limiter.size(), 3u) << "connections are forgotten with their end";
   for (int i = 0; i < 60; ++i) node.pass(kSecond);
   EXPECT_EQ(node[0].rate_limiter.size(), 0u);
   EXPECT_EQ(node[1].rate_limiter.size(), 0u);

@@ -330,6 +330,7 @@ void Session::end() {
   }
   subscriptions_ = std::vector<Subscription>();
   if (flags_ & kCounted) services_.census.remove(user());
+  services_.rate_limiter.forget(socket_);
   services_.roster.remove(*this);
 }
 
