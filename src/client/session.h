@@ -13,6 +13,7 @@
 #include "client/command_box.h"
 #include "client/counting.h"
 #include "client/refusal.h"
+#include "client/reply_size.h"
 #include "client/roster.h"
 #include "client/services.h"
 #include "client/subscription.h"
@@ -255,6 +256,7 @@ template <class Result>
 void Session::reply(uint32_t id, const Result& result) {
   if (!is_open()) return;
   std::string& out = services_.message_buffer();
+  out.reserve(expected_size(result));
   if (protocol::encode_reply(encoding(), id, result, out)) {
     send(kTypeOfReply<Result>, out);
   } else {
