@@ -181,7 +181,9 @@ def expect_flood(target):
     return target.flood(target.peer(), (GET + b"Expect: 100-continue\r\nContent-Length: 1\r\n\r\nx") * 1_000)
 
 
-@attack("api_batch", "with the key: a batch of four million empty commands", "4(00|13), .*", memory=192 * MIB)
+# No stranger: whoever has the key may take what gyre.http_api.max_body_size allows.
+@attack("api_batch", "with the key: a batch of four million empty commands", "4(00|13), .*", memory=192 * MIB,
+        is_measured=False)
 def api_batch(target):
     body = b'{"commands":[' + b"{}," * 4_000_000 + b"{}]}"
     head = f"POST /api/batch HTTP/1.1\r\nHost: a\r\nX-API-Key: {API_KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
