@@ -10,6 +10,15 @@ import kit
 RECONNECT = {"min_reconnect_delay": 0.02, "max_reconnect_delay": 0.2, "timeout": kit.WAIT_SECONDS, "proxy": None}
 
 
+async def code_of(answer):
+    """The code of the error with which the server answers."""
+    try:
+        await answer
+    except centrifuge.ReplyError as failure:
+        return failure.code
+    raise AssertionError("the server has not refused it")
+
+
 class Events:
     """Every event handler of the SDK: keeps what it is told, and gives it out in order."""
 
@@ -54,7 +63,7 @@ class Application:
     async def api(self, method, **request):
         answer = await asyncio.to_thread(self.server.api, method, request, kit.API_KEY)
         assert "error" not in answer, answer
-        return answer["result"]
+        return answer.get("result")
 
     async def publish(self, channel, *values):
         for value in values:

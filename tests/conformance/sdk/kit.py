@@ -109,6 +109,11 @@ def in_formats(names) -> list[tuple[str, str]]:
     return [(name, format) for name in names for format in FORMATS if format == "protobuf" or name not in ONLY_PROTOBUF]
 
 
+def stories(source: pathlib.Path, beginning: str) -> list[str]:
+    """The names of the scenarios in a file; each begins a line like this."""
+    return re.findall(f"^{beginning}", source.read_text(), re.M)
+
+
 def snake(name: str) -> str:
     """The name of a scenario as all SDKs know it, from the name of a Go method."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

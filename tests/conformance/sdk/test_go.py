@@ -1,12 +1,10 @@
 """The official Go SDK; go/ says what it does. Each scenario is a test per format."""
 
-import re
-
 import kit
 import pytest
 
 SOURCES = sorted((kit.HERE / "go").glob("*.go"))
-METHODS = [name for source in SOURCES for name in re.findall(r"^func \(Scenarios\) (\w+)\(", source.read_text(), re.M)]
+METHODS = [name for source in SOURCES for name in kit.stories(source, r"func \(Scenarios\) (\w+)\(")]
 
 
 @pytest.mark.parametrize(("name", "format"), kit.in_formats(map(kit.snake, METHODS)))

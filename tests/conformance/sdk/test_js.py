@@ -1,7 +1,5 @@
 """The official JavaScript SDK in Node; js/ says what it does. Each scenario is a test per format."""
 
-import re
-
 import kit
 import pytest
 
@@ -9,7 +7,7 @@ SCRIPTS = ["connections", "channels", "streams", "tokens"]
 
 
 def scenarios(script: str) -> list[str]:
-    return re.findall(r"^  async (\w+)\(\) \{$", (kit.HERE / "js" / f"{script}.mjs").read_text(), re.M)
+    return kit.stories(kit.HERE / "js" / f"{script}.mjs", r"  async (\w+)\(\) \{$")
 
 
 @pytest.mark.parametrize(

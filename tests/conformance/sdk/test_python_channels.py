@@ -1,16 +1,40 @@
-"""The official Python SDK: publications, presence, join and leave, filters, permissions, calls."""
+"""The official Python SDK: publications, presence, join and leave, history, filters, permissions."""
 
 import base64
 
 import centrifuge
 import kit
 import pytest
+from application import Events, code_of
 
 
-async def code_of(answer):
-    with pytest.raises(centrifuge.ReplyError) as failure:
-        await answer
-    return failure.value.code
+def test_delivers_publications(play):
+    async def story(app):
+        writer = await app.connected(token=kit.token(sub="writer"))
+        reader = await app.connected()
+        here, _ = await app.subscribed(writer, "news")
+        there, _ = await app.subscribed(reader, "news")
+        await here.publish(app.pack({"text": "grüß dich, 世界"}))
+        await app.api("publish", channel="news", data=[1, None], tags={"kind": "api"})
+        for subscription in (here, there):
+            first = (await subscription.events.next("publication")).pub
+            assert (app.unpack(first.data), first.offset) == ({"text": "grüß dich, 世界"}, 1)
+            assert (first.info.user, first.info.client) == ("writer", writer.client_id)
+            second = (await subscription.events.next("publication")).pub
+            assert (app.unpack(second.data), second.offset) == ([1, None], 2)
+            assert (second.tags, second.info) == ({"kind": "api"}, None)
+
+    play(story)
+
+
+def test_keeps_the_order_of_many_publications(play):
+    async def story(app):
+        subscription, _ = await app.subscribed(await app.connected(), "stream")
+        expected = [{"i": i} for i in range(250)]
+        await app.api("batch", commands=[{"publish": {"channel": "stream", "data": data}} for data in expected])
+        assert await app.values(subscription, len(expected)) == expected
+
+    play(story)
 
 
 @pytest.mark.parametrize("play", ["protobuf"], indirect=True)
@@ -226,18 +250,21 @@ def test_is_refused_with_a_bad_filter(play):
     play(story)
 
 
-def test_calls_no_methods(play):
+def test_learns_why_it_is_refused(play):
     async def story(app):
         client = await app.connected()
-        assert await code_of(client.rpc("anything", app.pack({}))) == 108
-
-    play(story)
-
-
-def test_calls_the_method_ping(play):
-    async def story(app):
-        client = await app.connected()
-        assert not (await client.rpc("ping", app.pack({}))).data
-        assert await code_of(client.rpc("anything", app.pack({}))) == 104
+        for channel, code, reason in (
+            ("closed:room", 103, "permission denied"), ("$private", 103, "permission denied"),
+            ("members:room", 103, "permission denied"),  # not for those without a name
+            ("nowhere:room", 102, "unknown channel"), ("l" * 300, 107, "bad request"),
+        ):
+            subscription = client.new_subscription(channel, events=Events())
+            await subscription.subscribe()
+            left = await subscription.events.next("unsubscribed")
+            assert (left.code, left.reason) == (code, reason), channel
+        plain, _ = await app.subscribed(client, "plain:room")
+        assert await code_of(plain.history(limit=1)) == 108
+        assert await code_of(plain.presence()) == 108
+        assert client.state == centrifuge.ClientState.CONNECTED
 
     play(story)

@@ -1,4 +1,4 @@
-"""The official Python SDK: positions, state that is elsewhere, caches, deltas."""
+"""The official Python SDK: recovery, positions, state that is elsewhere, caches, deltas."""
 
 import asyncio
 import random
@@ -30,6 +30,59 @@ async def edit(app, subscription, *pages):
         assert app.unpack(publication.data) == page
         deltas.append(publication.delta)
     return deltas
+
+
+def test_recovers_what_it_missed(play):
+    async def story(app):
+        client = await app.connected(app.relayed_url)
+        subscription, greeting = await app.subscribed(client, "news")
+        assert (greeting.recoverable, greeting.was_recovering) == (True, False)
+        await app.publish("news", 1)
+        assert await app.values(subscription, 1) == [1]
+        app.relay.down()
+        await client.events.next("connecting")
+        await app.publish("news", 2, 3)
+        app.relay.up()
+        again = await subscription.events.next("subscribed")
+        assert (again.was_recovering, again.recovered) == (True, True)
+        await app.publish("news", 4)
+        assert await app.values(subscription, 3) == [2, 3, 4]
+
+    play(story)
+
+
+def test_recovers_without_having_missed_anything(play):
+    async def story(app):
+        client = await app.connected(app.relayed_url)
+        subscription, _ = await app.subscribed(client, "news")
+        await app.publish("news", 1)
+        assert await app.values(subscription, 1) == [1]
+        app.relay.down()
+        app.relay.up()
+        again = await subscription.events.next("subscribed")
+        assert (again.was_recovering, again.recovered) == (True, True)
+        await app.publish("news", 2)
+        assert await app.values(subscription, 1) == [2]
+
+    play(story)
+
+
+def test_is_told_when_history_does_not_reach_back(play):
+    async def story(app):
+        client = await app.connected(app.relayed_url)
+        subscription, _ = await app.subscribed(client, "short:news")
+        await app.publish("short:news", 1)
+        assert await app.values(subscription, 1) == [1]
+        app.relay.down()
+        await client.events.next("connecting")
+        await app.publish("short:news", 2, 3, 4, 5)
+        app.relay.up()
+        again = await subscription.events.next("subscribed")
+        assert (again.was_recovering, again.recovered, again.stream_position.offset) == (True, False, 5)
+        await app.publish("short:news", 6)
+        assert await app.values(subscription, 1) == [6]
+
+    play(story)
 
 
 def test_decodes_deltas(play):

@@ -1,4 +1,4 @@
-"""The official Python SDK: subscriptions by token and by the server, what tokens say, one connection of a user."""
+"""The official Python SDK: subscriptions by token and by the server."""
 
 import asyncio
 
@@ -7,50 +7,6 @@ from application import Events
 
 COME_BACK = {"code": 4001, "reason": "come back"}
 ON = {"value": True}
-
-
-def test_tells_the_info_of_its_newest_token(play):
-    """Each token tells another info; publications carry that of the newest one."""
-
-    async def story(app):
-        asked, published, believed = [], asyncio.Event(), asyncio.Event()
-
-        async def fresh():
-            asked.append(None)
-            number = len(asked)
-            if number == 2:
-                await published.wait()
-            if number == 3:  # the second has been answered
-                believed.set()
-            return kit.token(2, sub="42", info={"token": min(number, 2)})
-
-        subscription, _ = await app.subscribed(await app.connected(get_token=fresh), "news")
-
-        async def info():
-            await subscription.publish(app.pack("hello"))
-            return app.unpack((await subscription.events.next("publication")).pub.info.conn_info)
-
-        assert await info() == {"token": 1}
-        published.set()
-        await asyncio.wait_for(believed.wait(), kit.WAIT_SECONDS)
-        assert await info() == {"token": 2}
-
-    play(story)
-
-
-def test_keeps_one_connection_of_a_user(play):
-    async def story(app):
-        first, other, second = [await app.user(name) for name in ("42", "43", "42")]
-        for client, channel in ((first, "own:#42"), (other, "own:#43"), (second, "own:#42")):
-            assert (await client.events.next("subscribed")).channel == channel
-        gone = await first.events.next("disconnected")
-        assert (gone.code, gone.reason) == (3504, "connection limit")
-        await app.publish("own:#42", {"for": 42})
-        await app.publish("own:#43", {"for": 43})
-        assert (await app.values(second, 1), await app.values(other, 1)) == ([{"for": 42}], [{"for": 43}])
-        assert first.events.seen["publication"] == 0
-
-    play(story)
 
 
 def test_subscribes_with_a_token(play):
@@ -86,22 +42,6 @@ def test_is_disconnected_for_a_token_of_another(play):
             await client.new_subscription(channel, events=Events(), token=kit.token(**claims)).subscribe()
             gone = await client.events.next("disconnected")
             assert (gone.code, gone.reason) == (3500, "invalid token")
-
-    play(story)
-
-
-def test_gets_another_token_for_one_that_came_too_late(play):
-    async def story(app):
-        lifetimes = [None, -10, 2]
-
-        async def fresh():
-            return kit.token(lifetimes.pop(), sub="42")
-
-        client = await app.connected(get_token=fresh)
-        lost = await client.events.next("connecting")
-        assert (lost.code, lost.reason) == (3005, "connection expired")
-        await client.events.next("connected")
-        assert not lifetimes
 
     play(story)
 
@@ -145,26 +85,6 @@ def test_loses_a_subscription_whose_token_is_not_refreshed(play):
     play(story)
 
 
-def test_replaces_expired_tokens(play):
-    async def story(app):
-        asked = []
-
-        async def for_connection():
-            asked.append("connection")
-            return kit.token(sub="42")
-
-        async def for_subscription(channel):
-            asked.append(channel)
-            return kit.token(sub="42", channel=channel)
-
-        client = await app.connected(token=kit.token(-10, sub="42"), get_token=for_connection)
-        expired = kit.token(-10, sub="42", channel="closed:room")
-        await app.subscribed(client, "closed:room", token=expired, get_token=for_subscription)
-        assert asked == ["connection", "closed:room"]
-
-    play(story)
-
-
 def test_gets_subscriptions_with_options_of_its_token(play):
     async def story(app):
         client = await app.connected(token=kit.token(sub="42", subs={"closed:room": {
@@ -187,6 +107,61 @@ def test_gets_subscriptions_with_options_of_its_token(play):
         visitor = ["closed:room", guest.client_id, "43", None, {"role": "guest"}]
         assert [await told("join"), await told("leave")] == [visitor, visitor]
         assert guest.events.seen["join"] == 0
+
+    play(story)
+
+
+def test_refreshes_its_subscription_token(play):
+    async def story(app):
+        asked, fourth = [], asyncio.Event()
+
+        async def fresh(channel):
+            asked.append(channel)
+            if len(asked) == 4:
+                fourth.set()
+            return kit.token(2, channel=channel)
+
+        subscription, _ = await app.subscribed(await app.connected(), "closed:room", get_token=fresh)
+        await asyncio.wait_for(fourth.wait(), kit.WAIT_SECONDS)
+        await app.publish("closed:room", 1)
+        assert await app.values(subscription, 1) == [1]
+        assert subscription.events.seen["subscribed"] == 1
+
+    play(story)
+
+
+def test_replaces_an_expired_subscription_token(play):
+    async def story(app):
+        asked = []
+
+        async def fresh(channel):
+            asked.append(channel)
+            return kit.token(channel=channel)
+
+        expired = kit.token(-10, channel="closed:room")
+        await app.subscribed(await app.connected(), "closed:room", token=expired, get_token=fresh)
+        assert asked == ["closed:room"]
+
+    play(story)
+
+
+def test_gets_the_subscriptions_of_its_token(play):
+    async def story(app):
+        client = app.client(app.relayed_url, token=kit.token(sub="42", channels=["mine"]))
+        await client.connect()
+        greeting = await client.events.next("subscribed")
+        assert (greeting.channel, greeting.recoverable) == ("mine", True)
+        await app.publish("mine", 1)
+        assert await app.values(client, 1) == [1]
+        app.relay.down()
+        await client.events.next("subscribing")
+        await app.publish("mine", 2, 3)
+        app.relay.up()
+        again = await client.events.next("subscribed")
+        assert (again.was_recovering, again.recovered) == (True, True)
+        assert await app.values(client, 2) == [2, 3]
+        await app.api("unsubscribe", user="42", channel="mine")
+        assert (await client.events.next("unsubscribed")).channel == "mine"
 
     play(story)
 
