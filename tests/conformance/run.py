@@ -28,7 +28,7 @@ SUITES = {
     "serving": ["test_serving", "test_overload", "test_key_sets"],
 }
 WORKERS = 6  # more than cores, for the long ones only wait for a clock
-SDK_OPTIONS = ["-q", "--tb=short", "-p", "no:cacheprovider", "--numprocesses", str(WORKERS), "--dist", "loadgroup"]
+SDK_OPTIONS = ["-q", "--tb=short", "-p", "no:cacheprovider", "--numprocesses", str(WORKERS), "--dist", "worksteal"]
 UNITS = []
 
 

@@ -10,7 +10,6 @@ import sys
 import kit
 import pytest
 
-pytestmark = pytest.mark.xdist_group("demo")  # they share the bundle
 DEVELOPMENT = kit.ROOT / "deploy" / "development.json"
 BUNDLE = kit.ROOT / "build" / "web" / "demo"
 

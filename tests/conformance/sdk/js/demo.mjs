@@ -12,7 +12,21 @@ async function inBrowser(visit) {
     const problems = [];
     tab.on("pageerror", (error) => problems.push(`${error}`));
     tab.on("response", (response) => response.ok() || problems.push(`${response.status()} ${response.url()}`));
-    await visit(tab);
+    // What explains a page that does not get where it should; no problem by itself, as a restart is part of a story.
+    const seen = [];
+    tab.on("console", (message) => seen.push(message.text()));
+    tab.on("requestfailed", (request) => seen.push(`${request.url()}: ${request.failure().errorText}`));
+    tab.on("websocket", (socket) => {
+      seen.push(`${socket.url()} is opened`);
+      socket.on("socketerror", (error) => seen.push(`${socket.url()}: ${error}`));
+      socket.on("close", () => seen.push(`${socket.url()} is closed`));
+    });
+    try {
+      await visit(tab);
+    } catch (failure) {
+      console.error([...problems, ...seen].join("\n"));
+      throw failure;
+    }
     assert.deepEqual(problems, []);
   } finally {
     await browser.close();
