@@ -324,8 +324,8 @@ TEST(HostileHeaders, AKeyOfASetIsFoundByItsIdOnly) {
 
 // RFC 7516 and 7797: what is encrypted, compressed or not encoded is not what we read.
 TEST(HostileHeaders, OtherFormsOfClaimsAreRefused) {
-  const std::string deflated =  // {"sub":"ann"}
-      "\xab\x56\x2a\x2e\x4d\x52\xb2\x52\x4a\xcc\xcb\x53\xaa\x05\x00";
+  const std::string deflated(  // {"sub":"ann"}
+      "\xab\x56\x2a\x2e\x4d\x52\xb2\x52\x4a\xcc\xcb\x53\xaa\x05\0", 15);
   std::vector<Variant> all;
   all.push_back({"compressed", [=](const Material& m) {
                    return genuine(m.scheme, header_of(m.scheme, R"(,"zip":"DEF")"), deflated);

@@ -32,7 +32,7 @@ std::vector<Variant> spoiled_signatures() {
   using S = std::string;
   const auto zeros = [](size_t count) { return S(count, '\0'); };
   std::vector<Variant> all{
-      spoiled("none", [](auto&, S) { return S(); }),
+      spoiled("none", [](auto&, const S&) { return S(); }),
       spoiled("zeros", [=](auto&, const S& s) { return zeros(s.size()); }),
       spoiled("ones", [](auto&, const S& s) { return S(s.size(), '\xff'); }),
       spoiled("a one", [=](auto&, const S& s) { return zeros(s.size() - 1) + '\1'; }),
@@ -308,7 +308,7 @@ std::vector<Variant> rsa_variants(const Scheme& scheme) {
   const std::string modulus = base64::decode_url(key.number(OSSL_PKEY_PARAM_RSA_N)).value();
   const size_t size = modulus.size();
   std::vector<Variant> all{
-      spoiled("the modulus", [=](auto&, auto&) { return modulus; }),
+      spoiled("the modulus", [=](auto&, auto&) { return std::string(modulus); }),
       spoiled("the modulus less one",
               [=](auto&, auto&) {
                 return modulus.substr(0, size - 1) + static_cast<char>(modulus.back() - 1);
@@ -493,7 +493,7 @@ std::vector<Variant> eddsa_variants() {
   }
   const auto points = small_points();
   for (size_t i = 0; i < points.size(); ++i) {
-    const S point = points[i];
+    const S& point = points[i];
     const S name = "small point " + std::to_string(i);
     all.push_back(spoiled(name + " and zero", [=](auto&, auto&) { return point + S(32, '\0'); }));
     all.push_back(spoiled(name + " and the order", [=](auto&, auto&) { return point + kEdOrder; }));
