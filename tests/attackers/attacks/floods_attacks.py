@@ -2,13 +2,10 @@
 
 import time
 
-from attack import MIB, UNLIMITED, attack
+from attack import UNLIMITED, attack
 from peer import TEXT, frame
 
 LARGE = "x" * 16_384
-# A reply of 330 KB is in a buffer and in a frame, and on a busy machine either thread of the server keeps for a second what it
-# has freed of both. Alone, as it is measured, it takes less than 1 MiB.
-LONG_REPLIES = 3 * MIB
 # Too many errors. The reset of a connection with much unread behind its end can overtake what it was told.
 FAILING = "3509, cut|cut"
 LEGAL = "open"  # work as anybody may ask for, as fast as it is answered
@@ -178,7 +175,7 @@ def history_flood(target):
 
 
 @attack("history_flood_unread", "the whole history of a channel, again and again, and never read", "open|cut",
-        prepare=lambda target: fill(target, 1000), memory=LONG_REPLIES)
+        prepare=lambda target: fill(target, 1000))
 def history_flood_unread(target):
     return target.flood(target.peer(receive_buffer=4096).connect(), HISTORY, reads=False)
 
