@@ -19,6 +19,8 @@ std::string Exporter::text(const NodeFacts& facts, os::Nanos now) {
   TextOutput output;
   write(facts, now, output);
   write_memory(facts.memory, output);
+  write_outbound(facts.outbound, output);
+  write_overload(facts.memory, output);
   write_limits(shards_, output);
   write_process(facts.process, output);
   return output.take();

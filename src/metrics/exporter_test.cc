@@ -166,6 +166,38 @@ TEST_F(ExporterTest, EscapesLabelValues) {
             "# HELP name help\n# TYPE name gauge\nname{label=\"a\\\\b\\\"c\\nd\"} 0.25\n");
 }
 
+// Each proxy from the start, added up over shards.
+TEST_F(ExporterTest, ExposesTheCallsOfEachProxy) {
+  const ProxyLabels proxies[] = {{"default", "http", "rpc"}, {"other", "http", "publish"}};
+  for (ShardMetrics* shard : {&first_, &second_}) {
+    shard->proxies.push_back(std::make_unique<ProxyCalls>());
+    shard->proxies.push_back(std::make_unique<ProxyCalls>());
+  }
+  first_.proxies[0]->durations.observe(30 * kMillisecond);
+  second_.proxies[0]->durations.observe(30 * kMillisecond);
+  second_.proxies[0]->errors.add();
+  first_.proxies[1]->inflight.add(3);
+  NodeFacts with_proxies = facts();
+  with_proxies.proxies = proxies;
+  with_proxies.outbound = {.connections = 4, .requests = 3, .refused = 2};
+  const std::string all = exporter_.text(with_proxies, kNow);
+  for (
+      const char* line : {
+          R"(centrifugo_proxy_duration_seconds_count{name="default",protocol="http",type="rpc"} 2)",
+          R"(centrifugo_proxy_duration_seconds{name="other",protocol="http",type="publish",quantile="0.5"} NaN)",
+          R"(centrifugo_proxy_duration_seconds_histogram_bucket{name="default",protocol="http",type="rpc",le="0.025"} 0)",
+          R"(centrifugo_proxy_duration_seconds_histogram_bucket{name="default",protocol="http",type="rpc",le="0.05"} 2)",
+          R"(centrifugo_proxy_errors{name="default",protocol="http",type="rpc"} 1)",
+          R"(centrifugo_proxy_errors{name="other",protocol="http",type="publish"} 0)",
+          R"(centrifugo_proxy_inflight_requests{name="other",protocol="http",type="publish"} 3)",
+          "gyre_outbound_connections 4",
+          "gyre_outbound_requests 3",
+          "gyre_outbound_refused_requests_total 2",
+      }) {
+    EXPECT_THAT(all, HasSubstr("\n" + std::string(line) + "\n"));
+  }
+}
+
 TEST_F(ExporterTest, LinesAreWellFormedAndFamiliesSorted) {
   touch_all(first_);
   NodeFacts with_process = facts();

@@ -364,6 +364,40 @@ void write_node(Shards shards, const NodeFacts& facts, const Summarised& total,
              }));
 }
 
+// Every proxy has its series from the start (observability.md 1.3).
+void write_proxies(Shards shards, const NodeFacts& facts, const Summarised& total,
+                   const Summarised& before, Output& out) {
+  const auto for_each_proxy = [&](auto&& write) {
+    for (size_t i = 0; i < facts.proxies.size() && i < total.proxies.size(); ++i) {
+      const ProxyLabels& proxy = facts.proxies[i];
+      write(i, {{"name", proxy.name}, {"protocol", proxy.protocol}, {"type", proxy.type}});
+    }
+  };
+  out.begin({"centrifugo_proxy_duration_seconds", FamilyType::summary,
+             "Duration of calls to proxies' backends; use the histogram instead."});
+  for_each_proxy([&](size_t i, Labels labels) {
+    const Distribution earlier = i < before.proxies.size() ? before.proxies[i] : Distribution();
+    out.summary(labels, total.proxies[i], total.proxies[i].since(earlier));
+  });
+  out.begin({"centrifugo_proxy_duration_seconds_histogram", FamilyType::histogram,
+             "Duration of calls to proxies' backends."});
+  for_each_proxy(
+      [&](size_t i, Labels labels) { out.histogram(labels, total.proxies[i], kApiBounds); });
+  out.begin({"centrifugo_proxy_errors", FamilyType::counter, "Failed calls to proxies' backends."});
+  for_each_proxy([&](size_t i, Labels labels) {
+    out.number(labels, sum(shards, [&](const ShardMetrics& m) -> const auto& {
+                 return m.proxies[i]->errors;
+               }));
+  });
+  out.begin({"centrifugo_proxy_inflight_requests", FamilyType::gauge,
+             "Calls to proxies' backends that are not answered yet."});
+  for_each_proxy([&](size_t i, Labels labels) {
+    out.number(labels, sum(shards, [&](const ShardMetrics& m) -> const auto& {
+                 return m.proxies[i]->inflight;
+               }));
+  });
+}
+
 void write_shared_polls(Output& out) {
   write_counter(out,
                 {"centrifugo_shared_poll_num_channels", FamilyType::gauge,
@@ -434,6 +468,10 @@ void add_up(Shards shards, Summarised& total) {
       shard->commands[method].add_to(total.client_commands[method]);
     });
     for_each_label<Survey>([&](Survey op) { shard->surveys[op].add_to(total.surveys[op]); });
+    if (total.proxies.size() < shard->proxies.size()) total.proxies.resize(shard->proxies.size());
+    for (size_t i = 0; i < shard->proxies.size(); ++i) {
+      shard->proxies[i]->durations.add_to(total.proxies[i]);
+    }
   }
 }
 
@@ -444,6 +482,7 @@ void write_families(Shards shards, const NodeFacts& facts, const Summarised& tot
   write_client(shards, total, before, output);
   write_map_broker(output);
   write_node(shards, facts, total, before, output);
+  write_proxies(shards, facts, total, before, output);
   write_shared_polls(output);
   write_transport(shards, output);
 }
@@ -474,14 +513,20 @@ void write_process(const os::ProcessUsage& usage, Output& out) {
 }
 
 void write_memory(const runtime::MemoryPressure::Figures& figures, Output& out) {
+  write_counter(
+      out, {"gyre_memory_limit_bytes", FamilyType::gauge, "gyre.memory_limit; 0: there is none."},
+      {}, static_cast<double>(figures.limit));
+  write_counter(
+      out,
+      {"gyre_memory_used_bytes", FamilyType::gauge, "Memory in use, as it is held to the limit."},
+      {}, static_cast<double>(figures.used));
+}
+
+void write_overload(const runtime::MemoryPressure::Figures& figures, Output& out) {
   const auto write = [&](std::string_view name, FamilyType type, std::string_view help,
                          uint64_t value) {
     write_counter(out, {name, type, help}, {}, static_cast<double>(value));
   };
-  write("gyre_memory_limit_bytes", FamilyType::gauge, "gyre.memory_limit; 0: there is none.",
-        figures.limit);
-  write("gyre_memory_used_bytes", FamilyType::gauge, "Memory in use, as it is held to the limit.",
-        figures.used);
   write("gyre_overload_cut_connections_total", FamilyType::counter,
         "Slow connections cut for want of memory.", figures.cut_connections);
   write("gyre_overload_refused_connects_total", FamilyType::counter,
@@ -517,6 +562,21 @@ void write_limits(Shards shards, Output& out) {
         &ShardMetrics::connection_rate_limit);
   write("gyre_rate_limited_http_requests_total",
         "HTTP requests refused because they came too fast.", &ShardMetrics::rate_limited_http);
+}
+
+void write_outbound(const OutboundFigures& figures, Output& out) {
+  write_counter(out,
+                {"gyre_outbound_connections", FamilyType::gauge,
+                 "Connections to backends of proxies and to key sets, idle ones included."},
+                {}, static_cast<double>(figures.connections));
+  write_counter(out,
+                {"gyre_outbound_refused_requests_total", FamilyType::counter,
+                 "Requests to others that were not made since too many were waiting."},
+                {}, static_cast<double>(figures.refused));
+  write_counter(out,
+                {"gyre_outbound_requests", FamilyType::gauge,
+                 "Requests to others that are not answered yet."},
+                {}, static_cast<double>(figures.requests));
 }
 
 }  // namespace gyre::metrics

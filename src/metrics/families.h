@@ -12,12 +12,21 @@
 
 namespace gyre::metrics {
 
+// Requests to servers of others at this moment, and what was turned away for want of room.
+struct OutboundFigures {
+  uint64_t connections = 0;
+  uint64_t requests = 0;
+  uint64_t refused = 0;
+};
+
 // What is true of the node as a whole, told by whoever asks for the export.
 struct NodeFacts {
   std::string_view version;  // as clients see it: "6.9.1 Gyre/0.1.0"
   uint64_t num_nodes = 1;
   os::ProcessUsage process;
   runtime::MemoryPressure::Figures memory = {};
+  std::span<const ProxyLabels> proxies = {};
+  OutboundFigures outbound = {};
 };
 
 using Shards = std::span<const ShardMetrics* const>;
@@ -54,6 +63,7 @@ struct Summarised {
   By<ApiProtocol, By<ApiMethod, Distribution>> api_commands;
   By<ClientMethod, Distribution> client_commands;
   By<Survey, Distribution> surveys;
+  std::vector<Distribution> proxies;  // in the order of NodeFacts::proxies; missing ones are empty
 };
 void add_up(Shards shards, Summarised& total);
 
@@ -61,8 +71,10 @@ void add_up(Shards shards, Summarised& total);
 // which the time begins that quantiles are of.
 void write_families(Shards shards, const NodeFacts& facts, const Summarised& total,
                     const Summarised& before, Output& output);
-// What this server adds to the reference's (docs/overload.md, docs/limits.md).
+// What this server adds to the reference's (docs/overload.md, docs/proxies.md, docs/limits.md).
 void write_memory(const runtime::MemoryPressure::Figures& figures, Output& output);
+void write_outbound(const OutboundFigures& figures, Output& output);
+void write_overload(const runtime::MemoryPressure::Figures& figures, Output& output);
 void write_limits(Shards shards, Output& output);
 void write_process(const os::ProcessUsage& usage, Output& output);
 

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "metrics/code_counters.h"
 #include "metrics/counter.h"
 #include "metrics/durations.h"
 #include "metrics/labels.h"
+#include "metrics/proxy_calls.h"
 
 namespace gyre::metrics {
 
@@ -78,6 +82,9 @@ struct alignas(64) ShardMetrics {
     count_api_error(protocol, method, static_cast<uint32_t>(fault));
   }
   CodeCounters<256> api_errors;
+
+  // proxy_*, by proxy in the order of NodeFacts::proxies; complete before the shards run.
+  std::vector<std::unique_ptr<ProxyCalls>> proxies;
 };
 
 }  // namespace gyre::metrics

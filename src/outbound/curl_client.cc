@@ -53,6 +53,7 @@ runtime::Task<Result<HttpResponse>> CurlClient::fetch(HttpRequest request) {
 
   if (open_requests_.fetch_add(1, std::memory_order_relaxed) >= options_.waiting_max) {
     open_requests_.fetch_sub(1, std::memory_order_relaxed);
+    refused_.fetch_add(1, std::memory_order_relaxed);
     co_return fail(Errc::unavailable, "too many requests are waiting for their answers");
   }
   Asking asking;

@@ -31,6 +31,11 @@ class CurlClient final : public HttpClient {
 
   runtime::Task<Result<HttpResponse>> fetch(HttpRequest request) override;
 
+  ClientFigures figures() const override {
+    return {.connections = connections(),
+            .requests = open_requests(),
+            .refused = refused_.load(std::memory_order_relaxed)};
+  }
   // Requests not answered yet, and connections to others at this moment. From any thread.
   size_t open_requests() const { return open_requests_.load(std::memory_order_relaxed); }
   size_t connections() const { return connections_.load(std::memory_order_relaxed); }
@@ -48,6 +53,7 @@ class CurlClient final : public HttpClient {
   void* const multi_;  // CURLM; the thread's, except for wake-ups
   std::atomic<size_t> open_requests_{0};
   std::atomic<size_t> connections_{0};
+  std::atomic<uint64_t> refused_{0};
   std::vector<std::unique_ptr<Transfer>> transfers_;  // the thread's
 
   std::mutex mutex_;

@@ -38,6 +38,13 @@ struct HttpResponse {
   std::string cache_control;
 };
 
+// How much is asked at this moment.
+struct ClientFigures {
+  uint64_t connections = 0;  // idle ones included
+  uint64_t requests = 0;     // not answered yet
+  uint64_t refused = 0;      // ever, since too many were waiting
+};
+
 // Asks HTTP servers of others: proxies' backends, key sets. Shared by all shards and outlives them.
 class HttpClient {
  public:
@@ -46,6 +53,8 @@ class HttpClient {
   // address, a header, a certificate of ours), unavailable (no connection, or it broke), timed_out,
   // too_large, cancelled (the client ends). Resumes on the shard that asked.
   virtual runtime::Task<Result<HttpResponse>> fetch(HttpRequest request) = 0;
+  // From any thread.
+  virtual ClientFigures figures() const { return {}; }
 };
 
 }  // namespace gyre::outbound
