@@ -30,6 +30,7 @@ Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> k
            outbound::HttpClient* http_client)
     : options_(std::move(options)),
       engine_(std::move(engine)),
+      proxy_labels_(options_.proxies->labels()),
       http_client_(http_client),
       memory_(options_.memory_limit),
       admission_(options_.admission, [this] { return connected_clients(); }, memory_) {
@@ -39,6 +40,9 @@ Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> k
     shards_.push_back(std::make_unique<runtime::Shard>(runtime::ShardId{static_cast<uint16_t>(i)},
                                                        *kernels[i], set_));
     metrics_.push_back(std::make_unique<metrics::ShardMetrics>());
+    for (size_t place = 0; place < proxy_labels_.size(); ++place) {
+      metrics_.back()->proxies.push_back(std::make_unique<metrics::ProxyCalls>());
+    }
     counted.push_back(metrics_.back().get());
   }
   for (const auto& shard : shards_) set_.shards.push_back(shard.get());
@@ -55,10 +59,16 @@ Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> k
 Node::~Node() = default;
 
 metrics::NodeFacts Node::facts() const {
-  return {.version = options_.version,
-          .num_nodes = 1,
-          .process = os::process_usage(options_.has_own_descriptor_tables),
-          .memory = memory_.figures()};
+  const outbound::ClientFigures asked =
+      http_client_ ? http_client_->figures() : outbound::ClientFigures();
+  return {
+      .version = options_.version,
+      .num_nodes = 1,
+      .process = os::process_usage(options_.has_own_descriptor_tables),
+      .memory = memory_.figures(),
+      .proxies = proxy_labels_,
+      .outbound = {
+          .connections = asked.connections, .requests = asked.requests, .refused = asked.refused}};
 }
 
 std::string Node::metrics_text(os::Nanos now) {
@@ -186,6 +196,10 @@ NodeShard::NodeShard(Node& node, size_t index)
   if (node.http_client_) {
     key_sets_.emplace(shard_, *node.http_client_);
     services_.key_sets = &*key_sets_;
+    if (!node.proxy_labels_.empty()) {
+      proxies_.emplace(shard_, *node.http_client_, node.options_.proxies, metrics_);
+      services_.proxies = &*proxies_;
+    }
   }
   node.hubs_[index] = &hub_;
   node.homes_[index] = {.homes = &homes_, .presence = presence_.get()};

@@ -40,7 +40,8 @@ EngineFactory memory_engine(std::chrono::seconds history_meta_ttl);
 // there they may listen.
 class Node {
  public:
-  // `http_client`: for key sets; without it, tokens that need them are refused. Outlives the node.
+  // `http_client`: for key sets and proxies; without it, tokens that need the ones are refused, and
+  // the others are not there. Outlives the node.
   Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels,
        outbound::HttpClient* http_client = nullptr);
   ~Node();
@@ -66,6 +67,7 @@ class Node {
 
   const NodeOptions options_;
   const EngineFactory engine_;
+  const std::vector<metrics::ProxyLabels> proxy_labels_;
   outbound::HttpClient* const http_client_;
   runtime::ShardSet set_;
   std::vector<std::unique_ptr<runtime::Shard>> shards_;
@@ -137,6 +139,7 @@ class NodeShard {
   client::Census census_;
   client::RateLimiter rate_limiter_;
   std::optional<auth::KeySets> key_sets_;
+  std::optional<proxy::Proxies> proxies_;
   client::Services services_;
   client::Audience audience_;
   std::unique_ptr<hub::PositionCheck> position_check_;

@@ -7,8 +7,10 @@
 #include <limits>
 
 #include "app/limit_options.h"
+#include "app/proxy_options.h"
 #include "app/token_options.h"
 #include "app/version.h"
+#include "config/proxies.h"
 #include "config/text.h"
 #include "os/process_memory.h"
 
@@ -63,6 +65,11 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
       .allow_history_for_subscriber = from.boolean("allow_history_for_subscriber"),
       .allow_history_for_anonymous = from.boolean("allow_history_for_anonymous"),
       .allow_user_limited_channels = from.boolean("allow_user_limited_channels"),
+      .subscribe_proxy =
+          config::chosen_proxy(from, "subscribe_proxy_enabled", "subscribe_proxy_name"),
+      .publish_proxy = config::chosen_proxy(from, "publish_proxy_enabled", "publish_proxy_name"),
+      .sub_refresh_proxy =
+          config::chosen_proxy(from, "sub_refresh_proxy_enabled", "sub_refresh_proxy_name"),
       .channel_regex = from.text("channel_regex"),
       .publication_data_format = data_format(from.text("publication_data_format"), format),
   };
@@ -86,6 +93,18 @@ Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree
                std::move(rules), channel_options(tree.section("channel.without_namespace"), format),
                std::move(named)));
   return std::make_shared<const channel::Namespaces>(std::move(compiled));
+}
+
+client::RpcRules rpc_rules(const config::Tree& tree) {
+  client::RpcRules rules;
+  rules.namespace_boundary = tree.text("rpc.namespace_boundary");
+  rules.without_namespace =
+      config::chosen_proxy(tree.section("rpc.without_namespace"), "proxy_enabled", "proxy_name");
+  for (const config::Tree& ns : tree.list("rpc.namespaces")) {
+    rules.namespaces.emplace(ns.text("name"),
+                             config::chosen_proxy(ns, "proxy_enabled", "proxy_name"));
+  }
+  return rules;
 }
 
 // A limit that is not positive is none.
@@ -124,6 +143,7 @@ Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tre
   result.single_connection =
       tree.boolean("client.subscribe_to_user_personal_channel.single_connection");
   if (tree.boolean("rpc.ping.enabled")) result.rpc_ping_method = tree.text("rpc.ping.method");
+  result.rpc = rpc_rules(tree);
   result.connect_include_server_time = tree.boolean("client.connect_include_server_time");
   if (tree.duration("client.ping_interval") <= tree.duration("client.pong_timeout")) {
     return fail(Errc::invalid, "client.ping_interval must be greater than client.pong_timeout");
@@ -247,6 +267,7 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.version = options.settings->server_version;
   options.connection_tokens = connect_token_options(tree);
   options.subscription_tokens = subscribe_token_options(tree);
+  GYRE_TRY(options.proxies, proxy_definitions(tree));
   options.has_own_subscription_tokens = has_own_subscribe_tokens(tree);
   options.history_meta_ttl = whole_seconds(tree, "channel.history_meta_ttl");
   options.position_check_delay = not_negative(tree, "client.channel_position_check_delay");
@@ -269,6 +290,7 @@ Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& r
   next.personal_namespace = fresh->personal_namespace;
   next.single_connection = fresh->single_connection;
   next.rate_limits = fresh->rate_limits;
+  next.rpc = fresh->rpc;
   Reloaded reloaded{
       .settings = std::make_shared<const client::Settings>(std::move(next)),
       .connection_tokens = connect_token_options(tree),

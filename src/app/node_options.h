@@ -15,6 +15,7 @@
 #include "http/origin.h"
 #include "net/rate_limit.h"
 #include "net/sockets.h"
+#include "proxy/proxies.h"
 #include "transport/admission.h"
 #include "transport/websocket.h"
 
@@ -33,6 +34,9 @@ struct NodeOptions {
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;
   auth::VerifierOptions subscription_tokens;
+  // Never null; empty without proxies.
+  std::shared_ptr<const proxy::Definitions> proxies =
+      std::make_shared<const proxy::Definitions>(std::vector<proxy::Definition>());
   bool has_own_subscription_tokens = false;  // client.subscription_token.enabled
   std::chrono::seconds history_meta_ttl{0};
   os::Nanos position_check_delay = 0;  // 0: never

@@ -146,6 +146,16 @@ size_t shard_count(const config::Tree& tree) {
   return wanted > 0 ? static_cast<size_t>(std::min<int64_t>(wanted, 1024)) : os::usable_cores();
 }
 
+outbound::CurlOptions outbound_options(const config::Tree& tree) {
+  const auto number = [&tree](std::string_view key) {
+    return static_cast<uint32_t>(tree.integer(key));
+  };
+  return {.connections_max = number("gyre.outbound.max_connections"),
+          .connections_per_host_max = number("gyre.outbound.max_connections_per_host"),
+          .waiting_max = number("gyre.outbound.max_requests"),
+          .user_agent = "gyre/" GYRE_VERSION};
+}
+
 int refuse_to_start(const Error& error) {
   log::write(log::Level::fatal, "error starting the server", {{"error", error.context}});
   return 1;
@@ -290,7 +300,7 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
   }
   const NodeOptions running = *options;
   // Outlives the node; nothing is being asked for any more when its shards have ended.
-  outbound::CurlClient http_client({.user_agent = "gyre/" GYRE_VERSION});
+  outbound::CurlClient http_client(outbound_options(tree));
   auto node = std::make_unique<Node>(std::move(*options), memory_engine(running.history_meta_ttl),
                                      std::move(pointers), &http_client);
   log::info("starting Centrifugo", {{"version", running.version},

@@ -48,6 +48,11 @@ struct ChannelOptions {
   bool allow_history_for_anonymous = false;
   bool allow_user_limited_channels = false;
 
+  // Proxies that decide instead of the permissions above; empty: none is asked.
+  std::string subscribe_proxy;
+  std::string publish_proxy;
+  std::string sub_refresh_proxy;
+
   std::string channel_regex;  // RE2, unanchored, over what stands behind the namespace boundary
   DataFormat publication_data_format = DataFormat::non_empty;
 

@@ -52,6 +52,11 @@ bool is_user_limited(const Resolved& channel, const NameRules& rules) {
   return channel.options().allow_user_limited_channels && has_user_list(channel.name.full, rules);
 }
 
+bool is_asked_of_backend(const Resolved& channel, const NameRules& rules) {
+  return !channel.options().subscribe_proxy.empty() && !channel.name.is_private &&
+         !is_user_limited(channel, rules);
+}
+
 Refusal may_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
   if (channel.name.is_private) return errors::kPermissionDenied;
   const bool is_limited = is_user_limited(channel, rules);
@@ -73,6 +78,7 @@ bool may_be_wished(const Namespaces& namespaces, std::string_view channel, const
   // An empty element of the list speaks for anonymous users who subscribe, but not for those who
   // connect.
   const NameRules& rules = namespaces.rules();
+  if (is_asked_of_backend(resolved, rules)) return false;
   if (who.is_anonymous() && is_user_limited(resolved, rules) && !who.is_insecure) return false;
   return !may_subscribe(resolved, who, rules);
 }

@@ -32,7 +32,9 @@ Refusal resolve(const Namespaces& namespaces, std::string_view channel, Resolved
 // Whether the namespace gives the name's list of users a meaning, and the name has one.
 bool is_user_limited(const Resolved& channel, const NameRules& rules);
 
-// A subscribe without a token. With one, the token decides.
+// Whether the subscribe proxy decides about a subscribe without a token.
+bool is_asked_of_backend(const Resolved& channel, const NameRules& rules);
+// A subscribe without a token, if no proxy decides. With a token, that does.
 Refusal may_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules);
 // Whether a channel in the connect request's wish list becomes a server-side subscription; if not,
 // it is dropped silently (subscriptions.md 2.3).

@@ -62,7 +62,8 @@ void Session::on_end_due() {
     case State::connecting:
       return close(protocol::disconnects::kStale);
     case State::connected:
-      return close(protocol::disconnects::kExpired);
+      if (!backend(proxy::Event::refresh)) return close(protocol::disconnects::kExpired);
+      return services_.shard.tasks().spawn(refresh_by_backend(Ref<Session>(this)));
     case State::refused:
       end();
       return transport_->cut();
@@ -108,7 +109,10 @@ void Session::expire_at(std::optional<int64_t> unix_second) {
   end_due_ = 0;
   if (unix_second && !GYRE_PLANTED(expiry_is_not_armed)) {
     const int64_t left = std::min(*unix_second - services_.shard.unix_seconds(), kFarSeconds);
-    end_due_ = due_in(left * os::kSecond + std::min(services_.settings->expired_close_delay, kFar));
+    // Clients get some time to refresh, a backend is asked at once.
+    const os::Nanos grace =
+        backend(proxy::Event::refresh) ? 0 : services_.settings->expired_close_delay;
+    end_due_ = due_in(left * os::kSecond + std::min(grace, kFar));
   }
   arm();
 }
@@ -133,20 +137,20 @@ void Session::on_presence_tick() {
   const int64_t now = services_.shard.unix_seconds();
   const int64_t grace = settings.expired_sub_close_delay / os::kSecond;
   bool is_needed = false;
+  std::vector<hub::ChannelSlot> over;  // whose backends are asked whether they go on
   for (size_t i = subscriptions_.size(); i-- > 0;) {
     Subscription& subscription = subscriptions_[i];
     if (subscription.is(Subscription::kJoining)) continue;
     if (subscription.expires_at != Subscription::kNever) {
-      if (now > int64_t{subscription.expires_at} + grace) {
-        if (subscription.is(Subscription::kServerSide)) {
-          return close(protocol::disconnects::kSubscriptionExpired);
-        }
-        const std::string channel(services_.hub.name(subscription.channel));
-        detach(subscription);
-        push_unsubscribe(channel, protocol::unsubscribes::kExpired);
+      is_needed = true;
+      const bool is_over = now > int64_t{subscription.expires_at} + grace;
+      if (is_over && subscription.is(Subscription::kBackendRefreshes)) {
+        if (!subscription.is(Subscription::kRefreshing)) over.push_back(subscription.channel);
+      } else if (is_over) {
+        end_expired(subscription);
+        if (!is_open()) return;
         continue;
       }
-      is_needed = true;
     }
     if (subscription.is(Subscription::kPresent) && services_.directory.presence_forgets()) {
       services_.directory.refresh_presence(std::string(services_.hub.name(subscription.channel)),
@@ -155,6 +159,21 @@ void Session::on_presence_tick() {
     }
   }
   if (is_needed) presence_due_ = due_in(settings.presence_update_interval);
+  for (const hub::ChannelSlot channel : over) {
+    find(channel)->flags |= Subscription::kRefreshing;
+    services_.shard.tasks().spawn(
+        sub_refresh_by_backend(Ref<Session>(this), std::string(services_.hub.name(channel))));
+    if (!is_open()) return;
+  }
+}
+
+void Session::end_expired(Subscription& subscription) {
+  if (subscription.is(Subscription::kServerSide)) {
+    return close(protocol::disconnects::kSubscriptionExpired);
+  }
+  const std::string channel(services_.hub.name(subscription.channel));
+  detach(subscription);
+  push_unsubscribe(channel, protocol::unsubscribes::kExpired);
 }
 
 }  // namespace gyre::client

@@ -16,6 +16,8 @@ class Session::Joining {
   ~Joining();
 
   hub::ChannelSlot channel() const { return channel_; }
+  // What the subscription is going to be is known only now.
+  void set_flags(uint16_t flags);
   // The home has the client in the channel's presence now.
   void mark_present() { is_present_ = true; }
 
@@ -47,7 +49,15 @@ struct Session::SubscribePlan {
   bool announces = false;            // the channel is told of join and leave
   bool wants_announcements = false;  // of others, and its own
   std::shared_ptr<const protocol::TagsFilter> filter = nullptr;
+  proxy::Backend* backend = nullptr;  // that decides; null: it has been decided
 
+  void set_flag(Subscription::Flag flag, bool is_set) {
+    flags = static_cast<uint16_t>(is_set ? flags | flag : flags & ~flag);
+  }
+  void set_stream(channel::StreamWish granted) {
+    set_flag(Subscription::kPositioned, granted.positioned);
+    is_recoverable = granted.recoverable;
+  }
   bool is_positioned() const { return flags & Subscription::kPositioned; }
   bool is_present() const { return flags & Subscription::kPresent; }
 };

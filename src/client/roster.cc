@@ -59,13 +59,17 @@ RosterPlace& Roster::place(uint32_t outlet) {
 }
 
 Session& Roster::open(net::SocketHandle socket, std::unique_ptr<Transport> transport,
-                      std::string_view header_user) {
+                      std::string_view header_user, proxy::Headers headers) {
   check_shard();
   if (socket.slot >= by_outlet_.size()) by_outlet_.resize(socket.slot + 1);
   by_outlet_[socket.slot] =
-      make_ref<Session>(*services_, socket, std::move(transport), header_user);
+      make_ref<Session>(*services_, socket, std::move(transport), header_user, std::move(headers));
   ++sessions_;
   return *by_outlet_[socket.slot];
+}
+
+bool Roster::wants_header(std::string_view name) const {
+  return services_->proxies && services_->proxies->definitions().wants_header(name);
 }
 
 void Roster::admit(Session& session, std::string_view user) {

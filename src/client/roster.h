@@ -40,9 +40,12 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
   void start(Services& services);
 
   // A new connection, which must authenticate yet. `header_user`: the user that a trusted proxy has
-  // named (client.user_id_http_header), empty if none.
+  // named (client.user_id_http_header), empty if none. `headers`: of the request that has opened
+  // the connection, those that backends want.
   Session& open(net::SocketHandle socket, std::unique_ptr<Transport> transport,
-                std::string_view header_user);
+                std::string_view header_user, proxy::Headers headers = {});
+  // Whether a backend wants that header of a connection's request.
+  bool wants_header(std::string_view name) const;
   // From now on the session is the user's, and operations find it.
   void admit(Session& session, std::string_view user);
   // It is not found any more, but lives on.

@@ -11,6 +11,7 @@
 #include "hub/local_hub.h"
 #include "metrics/shard_metrics.h"
 #include "net/sockets.h"
+#include "proxy/proxies.h"
 #include "runtime/memory_pressure.h"
 #include "runtime/shard.h"
 
@@ -35,8 +36,9 @@ struct Services {
   std::shared_ptr<const Settings> settings;
   std::unique_ptr<const auth::TokenVerifier> connection_tokens;
   std::unique_ptr<const auth::TokenVerifier> subscription_tokens;
-  Audience* audience = nullptr;       // the connections of the whole node
-  auth::KeySets* key_sets = nullptr;  // where the verifiers look; null: there are none
+  Audience* audience = nullptr;             // the connections of the whole node
+  auth::KeySets* key_sets = nullptr;        // where the verifiers look; null: there are none
+  const proxy::Proxies* proxies = nullptr;  // backends that decide; null: there are none
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
 

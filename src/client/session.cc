@@ -31,12 +31,16 @@ bool has_rate(protocol::RequestKind kind) {
 }  // namespace
 
 Session::Session(Services& services, net::SocketHandle socket, std::unique_ptr<Transport> transport,
-                 std::string_view header_user)
+                 std::string_view header_user, proxy::Headers headers)
     : services_(services),
       transport_(std::move(transport)),
       socket_(socket),
       id_(ClientId::make(services.shard.kernel())) {
   if (!header_user.empty()) rare().header_user = header_user;
+  if (!headers.empty()) {
+    rare().headers = std::make_unique<proxy::ClientHeaders>();
+    rare_->headers->transport = std::move(headers);
+  }
   const os::Nanos delay = services_.settings->stale_close_delay;
   if (delay > 0) end_due_ = due_in(delay);
   arm();
@@ -175,14 +179,14 @@ void Session::handle(const protocol::Command& command, std::string_view bytes) {
     case Kind::send:
       return close(protocol::disconnects::kNotAvailable);
     case Kind::rpc:
-      return rpc(command.id, std::get<protocol::RpcRequest>(command.request).method);
+      return rpc(command, bytes);
     case Kind::subscribe:
       return start(command, bytes, &Session::subscribe);
     case Kind::unsubscribe:
       return unsubscribe(command.id,
                          std::get<protocol::UnsubscribeRequest>(command.request).channel);
     case Kind::publish:
-      return publish(command.id, std::get<protocol::PublishRequest>(command.request));
+      return publish(command, bytes);
     case Kind::presence:
       return start(command, bytes, &Session::presence);
     case Kind::presence_stats:
@@ -231,13 +235,13 @@ runtime::Task<void> Session::serve(Ref<Session> self, CommandBox box, protocol::
   self->resume();
 }
 
-// Nothing answers but the ping extension (spec config.md 10.8).
-void Session::rpc(uint32_t id, std::string_view method) {
-  const std::string& ping = services_.settings->rpc_ping_method;
-  if (!ping.empty() && method == ping) return reply(id, protocol::RpcResult());
-  const protocol::ErrorCode& error =
-      ping.empty() ? protocol::errors::kNotAvailable : protocol::errors::kMethodNotFound;
-  refuse(id, protocol::RequestKind::rpc, protocol::ClientError(error));
+proxy::Caller Session::caller() const {
+  return {.client = id_.text(),
+          .transport = metrics::text_of(transport_->traits().name),
+          .encoding = encoding(),
+          .user = user(),
+          .meta = rare_ ? std::string_view(rare_->meta) : std::string_view(),
+          .headers = rare_ ? rare_->headers.get() : nullptr};
 }
 
 void Session::on_pong() {

@@ -32,7 +32,7 @@ namespace gyre::client {
 class Session final : public LocalCounted, runtime::Timer {
  public:
   Session(Services& services, net::SocketHandle socket, std::unique_ptr<Transport> transport,
-          std::string_view header_user);
+          std::string_view header_user, proxy::Headers headers);
   ~Session() override;
 
   bool is_open() const { return state_ != State::closed; }
@@ -83,6 +83,7 @@ class Session final : public LocalCounted, runtime::Timer {
     std::string header_user;
     std::string conn_info;
     std::string meta;
+    std::unique_ptr<proxy::ClientHeaders> headers;  // for backends; null: none
     // A frame behind a command in work, and how much of it has been processed.
     struct Waiting {
       std::string bytes;
@@ -148,8 +149,14 @@ class Session final : public LocalCounted, runtime::Timer {
   runtime::Task<Answer<void>> connect(const CommandBox& box);
   // What a token's key is in. Error 100: it cannot be had now.
   runtime::Task<Answer<void>> load_key_set(std::string url);
-  Answer<void> authenticate(const protocol::ConnectRequest& request, Identity& identity,
+  void keep_emulated_headers(const protocol::ConnectRequest& request);
+  runtime::Task<Answer<std::optional<proxy::ConnectResult>>> ask_to_connect(
+      const protocol::ConnectRequest& request);
+  Answer<void> authenticate(const protocol::ConnectRequest& request,
+                            std::optional<proxy::ConnectResult> granted, Identity& identity,
                             std::vector<ServerSide>& subs);
+  Answer<void> authenticate_by_backend(proxy::ConnectResult granted, Identity& identity,
+                                       std::vector<ServerSide>& subs) const;
   Answer<void> authenticate_by_token(std::string_view token, Identity& identity,
                                      std::vector<ServerSide>& subs);
   Answer<void> add_wishes(const protocol::ConnectRequest& request, const Identity& identity,
@@ -163,7 +170,17 @@ class Session final : public LocalCounted, runtime::Timer {
   void refuse_connect(uint32_t id, const protocol::ClientError& error);
 
   runtime::Task<Answer<void>> subscribe(const CommandBox& box);
-  Answer<SubscribePlan> plan_subscribe(const protocol::SubscribeRequest& request) const;
+  Answer<channel::Resolved> check_subscribe(const Settings& settings,
+                                            const protocol::SubscribeRequest& request) const;
+  static SubscribePlan plan_by_namespace(std::string_view channel,
+                                         const channel::ChannelOptions& options);
+  Answer<SubscribePlan> plan_subscribe(const protocol::SubscribeRequest& request,
+                                       const channel::Resolved& resolved) const;
+  static void grant(const auth::SubscriptionOptions& granted, SubscribePlan& plan);
+  runtime::Task<Answer<void>> ask_to_subscribe(const protocol::SubscribeRequest& request,
+                                               SubscribePlan& plan);
+  Answer<void> finish_plan(const protocol::SubscribeRequest& request,
+                           const channel::ChannelOptions& options, SubscribePlan& plan) const;
   Answer<auth::Claims> verify_token(const protocol::SubscribeRequest& request) const;
   bool is_token_ours(const auth::SubscribeToken& token, std::string_view channel) const;
   SubscribePlan plan_server_side(std::string_view channel, const channel::ChannelOptions& options,
@@ -178,23 +195,34 @@ class Session final : public LocalCounted, runtime::Timer {
   void push_subscribed(const SubscribePlan& plan, const hub::Joined& joined);
   void unsubscribe(uint32_t id, std::string_view channel);
 
-  void publish(uint32_t id, const protocol::PublishRequest& request);
-  Answer<engine::PublishRequest> prepare_publish(const protocol::PublishRequest& request) const;
+  void publish(const protocol::Command& command, std::string_view bytes);
+  Answer<channel::Resolved> check_publish(const Settings& settings,
+                                          const protocol::PublishRequest& request) const;
+  Answer<engine::PublishRequest> prepare_publish(const protocol::PublishRequest& request,
+                                                 const channel::Resolved& resolved) const;
+  runtime::Task<Answer<void>> publish_by_backend(const CommandBox& box);
   static runtime::Task<void> publish_elsewhere(Ref<Session> self, uint32_t id,
                                                engine::PublishRequest request);
   void finish_publish(uint32_t id, os::Nanos began, const Answer<void>& answer);
   runtime::Task<Answer<void>> history(const CommandBox& box);
   runtime::Task<Answer<void>> presence(const CommandBox& box);
   runtime::Task<Answer<void>> presence_stats(const CommandBox& box);
-  void rpc(uint32_t id, std::string_view method);
+  void rpc(const protocol::Command& command, std::string_view bytes);
+  runtime::Task<Answer<void>> rpc_by_backend(const CommandBox& box);
   void refresh(uint32_t id, std::string_view token);
   runtime::Task<Answer<void>> refresh_with_key_set(const CommandBox& box);
   Answer<void> apply_refresh(std::string_view token, protocol::RefreshResult& result);
+  static runtime::Task<void> refresh_by_backend(Ref<Session> self);
+  void apply_refresh(const Result<proxy::Response<proxy::RefreshResult>>& asked);
   bool has_other_token_channels(const auth::Claims& claims) const;
   void sub_refresh(uint32_t id, const protocol::SubRefreshRequest& request);
   runtime::Task<Answer<void>> sub_refresh_with_key_set(const CommandBox& box);
   Answer<void> apply_sub_refresh(const protocol::SubRefreshRequest& request,
                                  protocol::SubRefreshResult& result);
+  static runtime::Task<void> sub_refresh_by_backend(Ref<Session> self, std::string channel);
+  void apply_sub_refresh(Subscription& subscription,
+                         const Result<proxy::Response<proxy::SubRefreshResult>>& asked);
+  void end_expired(Subscription& subscription);
 
   // --- Subscriptions (subscriptions.cc)
   Subscription* find(hub::ChannelSlot channel);
@@ -221,6 +249,12 @@ class Session final : public LocalCounted, runtime::Timer {
   channel::Requester requester(std::string_view channel) const;
   // What commands with a channel check first.
   Answer<channel::Resolved> resolve(const Settings& settings, std::string_view channel) const;
+
+  // The backend that is asked about an event; null if there is none.
+  proxy::Backend* backend(proxy::Event event, std::string_view name = proxy::kDefaultName) const {
+    return services_.proxies ? services_.proxies->find(event, name) : nullptr;
+  }
+  proxy::Caller caller() const;
 
   bool has_waiting_unsubscribe(hub::ChannelSlot channel) const;
   void answer_waiting_unsubscribes(hub::ChannelSlot channel);

@@ -1,14 +1,32 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "channel/namespaces.h"
 #include "client/rate_limits.h"
 #include "os/kernel.h"
 
 namespace gyre::client {
+
+// Which proxies answer to RPC, by namespaces of methods; an empty name: none (spec config.md 10.8).
+struct RpcRules {
+  std::string namespace_boundary = ":";
+  std::string without_namespace;
+  std::map<std::string, std::string, std::less<>> namespaces;
+
+  // The proxy's name; null if the method's namespace is not configured.
+  const std::string* proxy_of(std::string_view method) const {
+    const size_t end =
+        namespace_boundary.empty() ? std::string_view::npos : method.find(namespace_boundary);
+    if (end == std::string_view::npos) return &without_namespace;
+    const auto found = namespaces.find(method.substr(0, end));
+    return found == namespaces.end() ? nullptr : &found->second;
+  }
+};
 
 // What the configuration says of connections; names are those of the keys under `client`. An
 // immutable snapshot that all shards share; a reload makes a new one, and an operation under way
@@ -25,6 +43,7 @@ struct Settings {
   std::string personal_namespace;
   bool single_connection = false;
   std::string rpc_ping_method;  // empty: there is none
+  RpcRules rpc;
 
   os::Nanos ping_interval = 25 * os::kSecond;  // 0: no pings
   os::Nanos pong_timeout = 8 * os::kSecond;    // 0: pongs are not waited for

@@ -18,9 +18,11 @@ struct Subscription {
     kServerSide = 2,  // made by a token, the wish list or the API, not by a subscribe command
     kFromToken = 4,   // server-side, from the connection token
     kPositioned = 8,
-    kPresent = 16,    // in the channel's presence
-    kUnwanted = 32,   // to be ended as soon as it has joined
-    kAnnounced = 64,  // the channel has been told of the join, and will be of the end
+    kPresent = 16,            // in the channel's presence
+    kUnwanted = 32,           // to be ended as soon as it has joined
+    kAnnounced = 64,          // the channel has been told of the join, and will be of the end
+    kBackendRefreshes = 128,  // a backend is asked when it comes to its end, not the client
+    kRefreshing = 256,        // it is being asked
   };
   static constexpr uint32_t kNever = UINT32_MAX;
 

@@ -27,6 +27,12 @@ Session::Joining::Joining(Session& session, std::string_view channel, uint16_t f
   session_.subscriptions_.push_back(std::move(subscription));
 }
 
+void Session::Joining::set_flags(uint16_t flags) {
+  Subscription& subscription = *session_.find(channel_);
+  const auto kept = static_cast<uint16_t>(subscription.flags & Subscription::kUnwanted);
+  subscription.flags = static_cast<uint16_t>(flags | Subscription::kJoining | kept);
+}
+
 Session::Joining::~Joining() {
   if (is_live_) return;
   if (is_present_ && !GYRE_PLANTED(closed_join_stays_present)) {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
+#include "config/proxies.h"
 #include "config/text.h"
 
 namespace gyre::config {
@@ -71,7 +73,9 @@ class AvailabilityWalk {
 }  // namespace
 
 std::vector<Finding> unavailable_settings(const Tree& tree) {
-  return AvailabilityWalk(tree.scope()).run();
+  std::vector<Finding> findings = AvailabilityWalk(tree.scope()).run();
+  std::ranges::move(proxies_over_grpc(tree), std::back_inserter(findings));
+  return findings;
 }
 
 }  // namespace gyre::config

@@ -354,13 +354,30 @@ TEST(Availability, DefaultsAndDormantKeysAreFine) {
 TEST(Availability, NamesWhatIsNotThere) {
   Loaded loaded = from(
       R"({"engine":{"type":"redis"},"admin":{"enabled":true},"broker":{"enabled":true,"type":"nats"},
-    "channel":{"namespaces":[{"name":"ok"},{"name":"aa","subscribe_proxy_enabled":true}]}})");
+    "channel":{"namespaces":[{"name":"ok"},{"name":"aa","subscribe_stream_proxy_enabled":true}]}})");
   std::vector<std::string> texts;
   for (const Finding& finding : unavailable_settings(loaded.tree))
     texts.push_back(finding.path + "=" + finding.message);
   EXPECT_THAT(texts, ElementsAre("engine.type=\"redis\"", "broker.type=\"nats\"",
-                                 "channel.namespaces.[1].subscribe_proxy_enabled=true",
+                                 "channel.namespaces.[1].subscribe_stream_proxy_enabled=true",
                                  "admin.enabled=true"));
+}
+
+TEST(Availability, NamesProxiesOverGrpcThatAreMadeUseOf) {
+  Loaded loaded = from(R"({"proxies":[
+    {"name":"unused","endpoint":"grpc://unused"},{"name":"web","endpoint":"https://web"},
+    {"name":"bare","endpoint":"bare:1"}],
+    "client":{"proxy":{"connect":{"enabled":true,"endpoint":"grpc://connect"},
+                       "refresh":{"endpoint":"grpc://off"}}},
+    "channel":{"without_namespace":{"publish_proxy_enabled":true,"publish_proxy_name":"web"},
+               "namespaces":[{"name":"aa","publish_proxy_enabled":true,"publish_proxy_name":"bare"},
+                             {"name":"bb","subscribe_proxy_enabled":true,"subscribe_proxy_name":"bare"}]}})");
+  std::vector<std::string> texts;
+  for (const Finding& finding : unavailable_settings(loaded.tree))
+    texts.push_back(finding.path + "=" + finding.message);
+  EXPECT_THAT(texts,
+              ElementsAre("client.proxy.connect.endpoint=\"grpc://connect\" (a proxy over GRPC)",
+                          "proxies.[2].endpoint=\"bare:1\" (a proxy over GRPC)"));
 }
 
 TEST(Dotenv, HasTheUsualForms) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "config/proxies.h"
 #include "config/rules.h"
 #include "config/text.h"
 
@@ -292,9 +293,21 @@ class Validation {
     rules::check_rate_limits(report_, tree_.section("gyre.rate_limits"));
     report_.one_of(tree_, "gyre.unavailable", {"refuse", "warn"});
     report_.one_of(tree_, "gyre.unknown_keys", {"warn", "refuse"});
+    outbound_keys();
     if (tree_.integer("gyre.http_api.max_body_size") < 0) {
       report_.add(tree_, "gyre.http_api.max_body_size",
                   "gyre.http_api.max_body_size must be above 0");
+    }
+  }
+
+  void outbound_keys() {
+    constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+    for (const char* key :
+         {"gyre.outbound.max_connections", "gyre.outbound.max_connections_per_host",
+          "gyre.outbound.max_requests", "gyre.outbound.max_response_size"}) {
+      const int64_t number = tree_.integer(key);
+      if (number <= 0 || number > kMost)
+        report_.add(tree_, key, fmt::format("{} must be from 1 to {}", key, kMost));
     }
   }
 
@@ -322,6 +335,11 @@ std::vector<Finding> validate_for_start(const Tree& tree) {
   report.one_of(tree, "http_api.error_mode", {"", "transport"});
   if (tree.boolean("grpc_api.enabled"))
     report.one_of(tree, "grpc_api.error_mode", {"", "transport"});
+  for (const UsedProxy& proxy : used_proxies(tree)) {
+    if (proxy.path != "rpc.proxy") continue;
+    auto context = report.in("in rpc.proxy");
+    rules::check_proxy(report, proxy.section);
+  }
   int64_t port = tree.integer("http_server.port");
   if (port < 0 || port > std::numeric_limits<uint16_t>::max()) {
     report.add(tree, "http_server.port", fmt::format("http_server.port {} is not a port", port));

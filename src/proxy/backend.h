@@ -35,7 +35,7 @@ struct ClientHeaders {
 
 // Who asks. Views need to live until the call waits for the first time; so do those of the calls.
 struct Caller {
-  std::string_view client;
+  std::string client;
   std::string_view transport;
   protocol::Encoding encoding = protocol::Encoding::json;
   std::string_view user;

@@ -5,12 +5,12 @@
 namespace gyre::proxy {
 namespace {
 
-constexpr Caller kCaller{.client = "c1",
-                         .transport = "websocket",
-                         .encoding = protocol::Encoding::json,
-                         .user = "u1",
-                         .meta = R"({"m": "x"})",
-                         .headers = nullptr};
+const Caller kCaller{.client = "c1",
+                     .transport = "websocket",
+                     .encoding = protocol::Encoding::json,
+                     .user = "u1",
+                     .meta = R"({"m": "x"})",
+                     .headers = nullptr};
 constexpr wire::Shape kWithMeta{.is_binary = false, .has_meta = true};
 constexpr wire::Shape kBinary{.is_binary = true, .has_meta = false};
 

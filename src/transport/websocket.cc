@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "client/session.h"
+#include "proxy/header_name.h"
 
 namespace gyre::transport {
 
@@ -114,20 +115,25 @@ void WebSocketEndpoint::upgrade(http::Exchange exchange) {
   const websocket::Wishes wishes = websocket::read_wishes(request);
   std::string user;
   if (!options_.user_header.empty()) user = request.headers.value(options_.user_header);
+  proxy::Headers headers;
+  for (const http::Header& header : request.headers) {
+    if (!roster_.wants_header(header.name)) continue;
+    headers.emplace_back(proxy::in_lower_case(header.name), header.value);
+  }
   const auto encoding =
       wishes.is_protobuf ? protocol::Encoding::protobuf : protocol::Encoding::json;
   const http::Response head = websocket::accept_upgrade(request, wishes.subprotocol);
-  exchange.take_over(head,
-                     std::make_unique<websocket::Upgrade>(
-                         endpoint_, framing_of(encoding),
-                         [this, wishes, user = std::move(user)](websocket::Connection& connection) {
-                           return open(connection, wishes, user);
-                         }));
+  exchange.take_over(head, std::make_unique<websocket::Upgrade>(
+                               endpoint_, framing_of(encoding),
+                               [this, wishes, user = std::move(user), headers = std::move(headers)](
+                                   websocket::Connection& connection) mutable {
+                                 return open(connection, wishes, user, std::move(headers));
+                               }));
 }
 
 websocket::Listener* WebSocketEndpoint::open(websocket::Connection& connection,
                                              const websocket::Wishes& wishes,
-                                             const std::string& user) {
+                                             const std::string& user, proxy::Headers headers) {
   if (is_draining_) {
     connection.close(protocol::disconnects::kShutdown.code,
                      protocol::disconnects::kShutdown.reason);
@@ -138,7 +144,8 @@ websocket::Listener* WebSocketEndpoint::open(websocket::Connection& connection,
       .has_own_pings = wishes.wants_frame_pings};
   auto transport = std::make_unique<WebSocketTransport>(connection, traits, metrics_);
   WebSocketTransport* listener = transport.get();
-  listener->set_session(roster_.open(connection.socket(), std::move(transport), user));
+  listener->set_session(
+      roster_.open(connection.socket(), std::move(transport), user, std::move(headers)));
   if (wishes.wants_frame_pings) {
     connection.start_pings(options_.ping_interval, options_.pong_timeout);
   }

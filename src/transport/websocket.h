@@ -38,7 +38,7 @@ class WebSocketEndpoint {
   void warn_of_limit();
   void upgrade(http::Exchange exchange);
   websocket::Listener* open(websocket::Connection& connection, const websocket::Wishes& wishes,
-                            const std::string& user);
+                            const std::string& user, proxy::Headers headers);
 
   client::Roster& roster_;
   Admission& admission_;

@@ -1,5 +1,6 @@
 // The commands `publish`, `history`, `presence` and `presence_stats` (spec subscriptions.md 4).
 #include "base/log.h"
+#include "client/backend_answer.h"
 #include "client/counting.h"
 #include "client/session.h"
 
@@ -30,15 +31,24 @@ Answer<void> answer_of(const Result<engine::PublishResult>& published) {
 
 // A publication that is through at once, which most are, costs neither a coroutine nor a copy of
 // its command.
-void Session::publish(uint32_t id, const protocol::PublishRequest& request) {
+void Session::publish(const protocol::Command& command, std::string_view bytes) {
+  const auto& request = std::get<protocol::PublishRequest>(command.request);
   const os::Nanos began = services_.shard.now();
-  Answer<engine::PublishRequest> prepared = prepare_publish(request);
-  if (!prepared) return finish_publish(id, began, std::unexpected(std::move(prepared).error()));
+  const Answer<channel::Resolved> resolved = check_publish(*services_.settings, request);
+  if (!resolved) return finish_publish(command.id, began, std::unexpected(resolved.error()));
+  if (!resolved->options().publish_proxy.empty()) {
+    return start(command, bytes, &Session::publish_by_backend);
+  }
+  Answer<engine::PublishRequest> prepared = prepare_publish(request, *resolved);
+  if (!prepared) {
+    return finish_publish(command.id, began, std::unexpected(std::move(prepared).error()));
+  }
   if (const auto published = services_.directory.publish_at_once(*prepared)) {
-    return finish_publish(id, began, answer_of(*published));
+    return finish_publish(command.id, began, answer_of(*published));
   }
   ++in_flight_;
-  services_.shard.tasks().spawn(publish_elsewhere(Ref<Session>(this), id, std::move(*prepared)));
+  services_.shard.tasks().spawn(
+      publish_elsewhere(Ref<Session>(this), command.id, std::move(*prepared)));
 }
 
 runtime::Task<void> Session::publish_elsewhere(Ref<Session> self, uint32_t id,
@@ -58,15 +68,21 @@ void Session::finish_publish(uint32_t id, os::Nanos began, const Answer<void>& a
   reply(id, protocol::PublishResult());
 }
 
-Answer<engine::PublishRequest> Session::prepare_publish(
-    const protocol::PublishRequest& request) const {
-  GYRE_TRY(const channel::Resolved resolved, resolve(*services_.settings, request.channel));
+// What is checked of every publish, whoever decides about it.
+Answer<channel::Resolved> Session::check_publish(const Settings& settings,
+                                                 const protocol::PublishRequest& request) const {
+  GYRE_TRY(const channel::Resolved resolved, resolve(settings, request.channel));
   // Nobody may publish to maps where there are none.
   if (request.type == protocol::kPublishMap) return client::refuse(errors::kPermissionDenied);
-  const channel::ChannelOptions& options = resolved.options();
-  if (!channel::accepts_data(options.publication_data_format, request.data)) {
+  if (!channel::accepts_data(resolved.options().publication_data_format, request.data)) {
     return client::refuse(errors::kBadRequest);
   }
+  return resolved;
+}
+
+Answer<engine::PublishRequest> Session::prepare_publish(const protocol::PublishRequest& request,
+                                                        const channel::Resolved& resolved) const {
+  const channel::ChannelOptions& options = resolved.options();
   if (const auto refusal = channel::may_publish(resolved, requester(request.channel))) {
     return client::refuse(*refusal);
   }
@@ -79,6 +95,44 @@ Answer<engine::PublishRequest> Session::prepare_publish(
                                 .publication = std::move(publication),
                                 .history = history_of(options),
                                 .idempotency_key = {}};
+}
+
+// The backend alone decides, and may put other data in place. What it has accepted is published
+// even if the client has gone meanwhile, as it would be without a backend.
+runtime::Task<Answer<void>> Session::publish_by_backend(const CommandBox& box) {
+  const auto& request = box.request<protocol::PublishRequest>();
+  const std::shared_ptr<const Settings> settings = services_.settings;
+  GYRE_CO_TRY(const channel::Resolved resolved, check_publish(*settings, request));
+  proxy::Backend* backend = this->backend(proxy::Event::publish, resolved.options().publish_proxy);
+  if (!backend) co_return client::refuse(errors::kNotAvailable);
+  if (services_.memory.refuses_publish()) co_return client::refuse(errors::kTooManyRequests);
+  auto author = std::make_unique<const protocol::ClientInfo>(info(find(request.channel)));
+  GYRE_CO_TRY(std::optional<proxy::PublishResult> granted,
+              outcome_of(co_await backend->ask(
+                  caller(), proxy::PublishCall{.channel = request.channel, .data = request.data})));
+  proxy::PublishResult result = granted ? std::move(*granted) : proxy::PublishResult();
+  const bool is_replaced = !result.data.empty();
+  auto publication = make_ref<protocol::Publication>(is_replaced ? std::move(result.data.bytes)
+                                                                 : std::string(request.data.bytes));
+  if (is_replaced ? result.data.is_json : encoding() == protocol::Encoding::json) {
+    publication->mark_data_as_json();
+  }
+  publication->wants_delta = result.delta;
+  publication->info = std::move(author);
+  if (!result.tags.empty()) publication->set_tags(std::move(result.tags));
+  if (result.version != 0) publication->set_version(result.version);
+  if (!result.version_epoch.empty()) {
+    publication->set_version_epoch(std::move(result.version_epoch));
+  }
+  const engine::HistoryOptions history =
+      result.skip_history ? engine::HistoryOptions() : history_of(resolved.options());
+  GYRE_CO_TRY_VOID(answer_of(co_await services_.directory.publish(
+      {.channel = std::string(request.channel),
+       .publication = std::move(publication),
+       .history = history,
+       .idempotency_key = std::move(result.idempotency_key)})));
+  reply(box.id(), protocol::PublishResult());
+  co_return Answer<void>();
 }
 
 runtime::Task<Answer<void>> Session::history(const CommandBox& box) {

@@ -5,9 +5,11 @@
 
 #include "base/log.h"
 #include "client/audience.h"
+#include "client/backend_answer.h"
 #include "client/census.h"
 #include "client/joining.h"
 #include "outbound/url.h"
+#include "proxy/header_name.h"
 
 namespace gyre::client {
 
@@ -35,9 +37,11 @@ Refusal refusal_of(const auth::Problem& problem) {
 // Who connects, as far as it is known.
 struct Session::Identity {
   bool has_credentials = false;
+  bool is_from_backend = false;
   std::string user;
   std::string info;
   std::string meta;
+  std::string data;            // for the client
   std::optional<int64_t> end;  // Unix seconds
   std::string personal_channel;
 };
@@ -52,9 +56,15 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
     GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
     if (!is_open()) co_return Answer<void>();
   }
+  keep_emulated_headers(request);
+  std::optional<proxy::ConnectResult> granted;
+  if (request.token.empty() && backend(proxy::Event::connect)) {
+    GYRE_CO_TRY(granted, co_await ask_to_connect(request));
+    if (!is_open()) co_return Answer<void>();
+  }
   Identity identity;
   std::vector<ServerSide> subs;
-  GYRE_CO_TRY_VOID(authenticate(request, identity, subs));
+  GYRE_CO_TRY_VOID(authenticate(request, std::move(granted), identity, subs));
   if (is_too_fast(protocol::RequestKind::connect, identity.user)) {
     co_return client::refuse(errors::kTooManyRequests);
   }
@@ -81,11 +91,35 @@ runtime::Task<Answer<void>> Session::load_key_set(std::string url) {
   co_return client::refuse(errors::kInternal);
 }
 
-Answer<void> Session::authenticate(const protocol::ConnectRequest& request, Identity& identity,
+// Those that a backend wants; they hold for the whole connection. Of equal names the last counts.
+void Session::keep_emulated_headers(const protocol::ConnectRequest& request) {
+  if (!services_.proxies) return;
+  for (const auto& [name, value] : request.headers) {
+    if (!services_.proxies->definitions().wants_emulated_header(name)) continue;
+    std::unique_ptr<proxy::ClientHeaders>& headers = rare().headers;
+    if (!headers) headers = std::make_unique<proxy::ClientHeaders>();
+    std::string known_name = proxy::in_lower_case(name);
+    std::erase_if(headers->emulated, [&](const auto& one) { return one.first == known_name; });
+    headers->emulated.emplace_back(std::move(known_name), value);
+  }
+}
+
+runtime::Task<Answer<std::optional<proxy::ConnectResult>>> Session::ask_to_connect(
+    const protocol::ConnectRequest& request) {
+  proxy::ConnectCall call{
+      .data = request.data, .name = request.name, .version = request.version, .channels = {}};
+  for (const auto& [channel, wish] : request.subs) call.channels.push_back(channel);
+  co_return outcome_of(co_await backend(proxy::Event::connect)->ask(caller(), call));
+}
+
+Answer<void> Session::authenticate(const protocol::ConnectRequest& request,
+                                   std::optional<proxy::ConnectResult> granted, Identity& identity,
                                    std::vector<ServerSide>& subs) {
   const Settings& settings = *services_.settings;
   if (!request.token.empty()) {
     GYRE_TRY_VOID(authenticate_by_token(request.token, identity, subs));
+  } else if (granted) {
+    GYRE_TRY_VOID(authenticate_by_backend(std::move(*granted), identity, subs));
   } else if (settings.allow_anonymous_connect_without_token || settings.insecure) {
     identity.has_credentials = true;
   }
@@ -132,8 +166,34 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
   return {};
 }
 
+// A result stands for credentials, with an empty user too (spec connection-lifecycle.md 2.1, 3).
+Answer<void> Session::authenticate_by_backend(proxy::ConnectResult granted, Identity& identity,
+                                              std::vector<ServerSide>& subs) const {
+  const channel::Namespaces& namespaces = *services_.settings->namespaces;
+  for (std::string& channel : granted.channels) {
+    granted.subs.emplace_back(std::move(channel), proxy::SubscribeOptions());
+  }
+  // Those with options stand in front, and so win.
+  boost::unordered_flat_set<std::string_view> seen;
+  for (auto& [channel, options] : granted.subs) {
+    const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
+    if (!ns) return client::refuse(errors::kUnknownChannel);
+    if (channel.empty() || !seen.insert(channel).second) continue;
+    subs.push_back({plan_server_side(channel, ns->options(), proxy::options_of(options))});
+  }
+  identity = {.has_credentials = true,
+              .is_from_backend = true,
+              .user = std::move(granted.user),
+              .info = std::move(granted.info.bytes),
+              .meta = std::move(granted.meta.bytes),
+              .data = std::move(granted.data.bytes),
+              .end = granted.expire_at > 0 ? std::optional(granted.expire_at) : std::nullopt};
+  return {};
+}
+
 // What the client asks for by connect.subs: positions to recover server-side subscriptions from,
-// and further channels that it could subscribe to itself (spec subscriptions.md 2.3).
+// and further channels that it could subscribe to itself (spec subscriptions.md 2.3); not these if
+// a backend has said what there is.
 Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const Identity& identity,
                                  std::vector<ServerSide>& subs) const {
   const channel::Namespaces& namespaces = *services_.settings->namespaces;
@@ -145,6 +205,7 @@ Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const 
   for (const auto& [channel, wish] : request.subs) {
     const auto found = places.find(std::string(channel));
     ServerSide* sub = found == places.end() ? nullptr : &subs[found->second];
+    if (!sub && identity.is_from_backend) continue;
     if (!sub) {
       // The caller refuses so many; more of them would be made for nothing.
       if (limit > 0 && subs.size() > limit) break;
@@ -256,7 +317,8 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
   protocol::ConnectResult result;
   result.client = client;
   result.version = settings.server_version;
-  if (identity.end) {
+  result.data = identity.data;
+  if (identity.end && !backend(proxy::Event::refresh)) {
     result.expires = true;
     result.ttl = static_cast<uint32_t>(std::clamp<int64_t>(*identity.end - now, 0, kYear));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fault_points.h"
+#include "client/backend_answer.h"
 #include "client/session.h"
 
 namespace gyre::client {
@@ -40,7 +41,10 @@ runtime::Task<Answer<void>> Session::refresh_with_key_set(const CommandBox& box)
 }
 
 Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshResult& result) {
-  if (token.empty()) return client::refuse(disconnects::kBadRequest);
+  // A backend sees to that, and the client has not been told of an end.
+  if (token.empty() || backend(proxy::Event::refresh)) {
+    return client::refuse(disconnects::kBadRequest);
+  }
   const int64_t now = services_.shard.unix_seconds();
   const auto verified = services_.connection_tokens->verify_connect(token, now);
   if (!verified) {
@@ -66,6 +70,25 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
     result.ttl = ttl_until(*end, now);
   }
   return {};
+}
+
+// The connection has come to its end, unless its backend gives it longer.
+runtime::Task<void> Session::refresh_by_backend(Ref<Session> self) {
+  const auto asked =
+      co_await self->backend(proxy::Event::refresh)->ask(self->caller(), proxy::RefreshCall());
+  if (self->state_ == State::connected) self->apply_refresh(asked);
+}
+
+void Session::apply_refresh(const Result<proxy::Response<proxy::RefreshResult>>& asked) {
+  const int64_t now = services_.shard.unix_seconds();
+  if (!asked && asked.error().code == Errc::invalid) return close(disconnects::kServerError);
+  if (!asked) return expire_at(now + kUnansweredSeconds);
+  // Errors and disconnects say no more here than nothing at all (spec proxies.md 2.3).
+  const std::optional<proxy::RefreshResult>& result = asked->result;
+  if (!result || result->expired || result->expire_at <= now) return close(disconnects::kExpired);
+  if (!result->info.empty()) rare().conn_info = result->info.bytes;
+  if (!result->meta.empty()) rare().meta = result->meta.bytes;
+  expire_at(result->expire_at);
 }
 
 // Whether the token asks for a channel that the connection is not subscribed to, or does not name
@@ -109,6 +132,10 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
   if (!subscription || subscription->is(Subscription::kJoining)) {
     return client::refuse(errors::kPermissionDenied);
   }
+  // The client has not been told of an end.
+  if (subscription->is(Subscription::kBackendRefreshes)) {
+    return client::refuse(disconnects::kBadRequest);
+  }
   // Keys are tracked in shared poll channels only.
   if (request.type != protocol::kSubRefresh || request.token.empty()) {
     return client::refuse(errors::kBadRequest);
@@ -137,6 +164,46 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
     result.ttl = ttl_until(*end, now);
   }
   return {};
+}
+
+// The subscription, which is marked for it, has come to its end, unless its backend gives it
+// longer.
+runtime::Task<void> Session::sub_refresh_by_backend(Ref<Session> self, std::string channel) {
+  const channel::Namespaces& namespaces = *self->services_.settings->namespaces;
+  const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
+  proxy::Backend* backend =
+      ns ? self->backend(proxy::Event::sub_refresh, ns->options().sub_refresh_proxy) : nullptr;
+  Result<proxy::Response<proxy::SubRefreshResult>> asked =
+      proxy::Response<proxy::SubRefreshResult>();
+  // A reload may have taken it away: then nobody gives the subscription longer.
+  if (backend) asked = co_await backend->ask(self->caller(), proxy::SubRefreshCall{channel});
+  if (self->state_ != State::connected) co_return;
+  // It may have been ended meanwhile, and even made anew.
+  Subscription* subscription = self->find(channel);
+  if (subscription && subscription->is(Subscription::kRefreshing)) {
+    self->apply_sub_refresh(*subscription, asked);
+  }
+}
+
+void Session::apply_sub_refresh(Subscription& subscription,
+                                const Result<proxy::Response<proxy::SubRefreshResult>>& asked) {
+  subscription.flags &= static_cast<uint16_t>(~Subscription::kRefreshing);
+  const int64_t now = services_.shard.unix_seconds();
+  if (!asked && asked.error().code == Errc::invalid) return close(disconnects::kServerError);
+  if (!asked) {
+    subscription.expires_at = Subscription::expiry(now + kUnansweredSeconds);
+    return;
+  }
+  const std::optional<proxy::SubRefreshResult>& result = asked->result;
+  const bool has_end = result && result->expire_at > 0;
+  if (!result || result->expired || (has_end && result->expire_at <= now)) {
+    return end_expired(subscription);
+  }
+  if (!result->info.empty()) {
+    subscription.info = std::make_unique<const std::string>(result->info.bytes);
+  }
+  subscription.expires_at =
+      has_end ? Subscription::expiry(result->expire_at) : Subscription::kNever;
 }
 
 void Session::refresh_by_server(const RefreshOrder& order) {

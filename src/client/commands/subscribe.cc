@@ -2,6 +2,7 @@
 // 2, 3 and 5.1).
 #include "base/fault_points.h"
 #include "base/log.h"
+#include "client/backend_answer.h"
 #include "client/joining.h"
 #include "hub/delta_payload.h"
 
@@ -31,19 +32,6 @@ Answer<void> check_type(int32_t type) {
   return {};
 }
 
-// What subscribers get unasked: the namespace says it, unless a token or the API says otherwise.
-channel::StreamWish forced_stream(const channel::ChannelOptions& options,
-                                  const auth::Override& own) {
-  const bool is_recoverable = own.force_recovery.value_or(options.force_recovery);
-  return {.positioned = own.force_positioning.value_or(options.force_positioning) || is_recoverable,
-          .recoverable = is_recoverable};
-}
-
-uint16_t stream_flags(bool is_positioned, bool is_present) {
-  return static_cast<uint16_t>((is_positioned ? Subscription::kPositioned : 0) |
-                               (is_present ? Subscription::kPresent : 0));
-}
-
 }  // namespace
 
 runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
@@ -52,35 +40,49 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
     GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
     if (!is_open()) co_return Answer<void>();
   }
-  Answer<SubscribePlan> plan = plan_subscribe(request);
-  if (!plan) co_return std::unexpected(std::move(plan).error());
-  Joining joining(*this, plan->channel, plan->flags);
-  const Answer<hub::Joined> joined = co_await join(*plan, joining);
+  const std::shared_ptr<const Settings> settings = services_.settings;
+  GYRE_CO_TRY(const channel::Resolved resolved, check_subscribe(*settings, request));
+  GYRE_CO_TRY(SubscribePlan plan, plan_subscribe(request, resolved));
+  // From here on the channel is taken: a backend may be slow, and nobody subscribes twice
+  // meanwhile.
+  std::optional<Joining> joining;
+  if (plan.backend) {
+    joining.emplace(*this, plan.channel, plan.flags);
+    GYRE_CO_TRY_VOID(co_await ask_to_subscribe(request, plan));
+    if (!is_open()) co_return Answer<void>();
+  }
+  GYRE_CO_TRY_VOID(finish_plan(request, resolved.options(), plan));
+  if (joining) {
+    joining->set_flags(plan.flags);
+  } else {
+    joining.emplace(*this, plan.channel, plan.flags);
+  }
+  const Answer<hub::Joined> joined = co_await join(plan, *joining);
   if (!is_open()) co_return Answer<void>();
   if (!joined) co_return std::unexpected(joined.error());
-  if (plan->rejects_unrecovered && !plan->recovers_cache && plan->since &&
+  if (plan.rejects_unrecovered && !plan.recovers_cache && plan.since &&
       !joined->recovery.recovered) {
     co_return client::refuse(errors::kUnrecoverablePosition);
   }
-  count_recovery(*plan, *joined);
-  reply(box.id(), describe(*plan, *joined));
+  count_recovery(plan, *joined);
+  reply(box.id(), describe(plan, *joined));
   if (!is_open()) co_return Answer<void>();
-  joining.go_live(*plan, *joined);
-  announce_join(*plan);
+  joining->go_live(plan, *joined);
+  announce_join(plan);
   co_return Answer<void>();
 }
 
-// All checks, in the order of the specification (2.1).
-Answer<Session::SubscribePlan> Session::plan_subscribe(
-    const protocol::SubscribeRequest& request) const {
-  const Settings& settings = *services_.settings;
-  const channel::NameRules& rules = settings.namespaces->rules();
+// The checks that come before anybody is asked, in the order of the specification (2.1).
+Answer<channel::Resolved> Session::check_subscribe(
+    const Settings& settings, const protocol::SubscribeRequest& request) const {
   if (request.channel.empty()) return client::refuse(disconnects::kBadRequest);
   GYRE_TRY_VOID(check_type(request.type));
   if (!request.delta.empty() && request.delta != "fossil") {
     return client::refuse(disconnects::kBadRequest);
   }
-  if (request.channel.size() > rules.max_length) return client::refuse(errors::kBadRequest);
+  if (request.channel.size() > settings.namespaces->rules().max_length) {
+    return client::refuse(errors::kBadRequest);
+  }
   if (find(request.channel)) return client::refuse(errors::kAlreadySubscribed);
   const size_t most = settings.channel_limit + (GYRE_PLANTED(channel_limit_off_by_one) ? 1u : 0u);
   if (settings.channel_limit > 0 && subscriptions_.size() >= most) {
@@ -90,39 +92,87 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(
   if (request.type > protocol::kSubscriptionStream) {
     return client::refuse(errors::kPermissionDenied);
   }
-  const channel::Requester who = requester(request.channel);
+  return resolved;
+}
+
+// What the namespace gives to all subscriptions, before anybody else has had his say.
+Session::SubscribePlan Session::plan_by_namespace(std::string_view channel,
+                                                  const channel::ChannelOptions& options) {
   SubscribePlan plan;
-  plan.channel = request.channel;
+  plan.channel = channel;
+  plan.announces = options.join_leave;
+  plan.wants_announcements = options.force_push_join_leave;
+  plan.set_stream({.positioned = options.force_positioning, .recoverable = options.force_recovery});
+  plan.set_flag(Subscription::kPresent, options.presence);
+  plan.set_flag(Subscription::kBackendRefreshes, !options.sub_refresh_proxy.empty());
+  return plan;
+}
+
+// Who decides, and what the subscription gets, as far as it is known before a backend is asked.
+Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::SubscribeRequest& request,
+                                                       const channel::Resolved& resolved) const {
+  const channel::NameRules& rules = services_.settings->namespaces->rules();
   const channel::ChannelOptions& options = resolved.options();
-  auth::Override own;
+  const channel::Requester who = requester(request.channel);
+  SubscribePlan plan = plan_by_namespace(request.channel, options);
+  if (request.token.empty() && channel::is_asked_of_backend(resolved, rules)) {
+    // What the client wishes for has no effect then (2.1, 9).
+    plan.backend = backend(proxy::Event::subscribe, options.subscribe_proxy);
+    if (!plan.backend) return client::refuse(errors::kNotAvailable);
+    return plan;
+  }
   if (!request.token.empty()) {
     GYRE_TRY(const auth::Claims claims, verify_token(request));
     plan.end = claims.end();
-    plan.info = claims.options.info;
-    plan.data = claims.options.data;
-    own = claims.options.override_options;
+    grant(claims.options, plan);
   } else if (const channel::Refusal refusal = channel::may_subscribe(resolved, who, rules)) {
     return client::refuse(*refusal);
   }
-  const channel::StreamWish stream =
-      channel::grant(resolved, forced_stream(options, own),
-                     {.positioned = request.positioned, .recoverable = request.recoverable}, who);
-  const bool is_present = own.presence.value_or(options.presence);
-  plan.announces = own.join_leave.value_or(options.join_leave);
-  plan.wants_announcements = own.force_push_join_leave.value_or(options.force_push_join_leave) ||
-                             (request.join_leave && channel::may_follow_members(resolved, who));
+  plan.set_stream(channel::grant(
+      resolved, {.positioned = plan.is_positioned(), .recoverable = plan.is_recoverable},
+      {.positioned = request.positioned, .recoverable = request.recoverable}, who));
+  plan.wants_announcements |= request.join_leave && channel::may_follow_members(resolved, who);
+  return plan;
+}
+
+// What a token or a backend gives in place of the namespace's options.
+void Session::grant(const auth::SubscriptionOptions& granted, SubscribePlan& plan) {
+  const auth::Override& own = granted.override_options;
+  plan.info = granted.info;
+  plan.data = granted.data;
+  plan.announces = own.join_leave.value_or(plan.announces);
+  plan.wants_announcements = own.force_push_join_leave.value_or(plan.wants_announcements);
+  if (own.presence) plan.set_flag(Subscription::kPresent, *own.presence);
+  const bool is_recoverable = own.force_recovery.value_or(plan.is_recoverable);
+  plan.set_stream(
+      {.positioned = own.force_positioning.value_or(plan.is_positioned()) || is_recoverable,
+       .recoverable = is_recoverable});
+}
+
+runtime::Task<Answer<void>> Session::ask_to_subscribe(const protocol::SubscribeRequest& request,
+                                                      SubscribePlan& plan) {
+  const proxy::SubscribeCall call{.channel = request.channel, .data = request.data};
+  GYRE_CO_TRY(std::optional<proxy::SubscribeResult> result,
+              outcome_of(co_await plan.backend->ask(caller(), call)));
+  if (result && result->expire_at > 0) plan.end = result->expire_at;
+  grant(result ? proxy::options_of(*result) : auth::SubscriptionOptions(), plan);
+  co_return Answer<void>();
+}
+
+// The rest, when it is known what has been granted.
+Answer<void> Session::finish_plan(const protocol::SubscribeRequest& request,
+                                  const channel::ChannelOptions& options,
+                                  SubscribePlan& plan) const {
   if (plan.end && *plan.end <= services_.shard.unix_seconds()) {
     return client::refuse(errors::kExpired);
   }
   plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta;
   GYRE_TRY_VOID(plan_filter(request, options, plan));
-  plan.flags = stream_flags(stream.positioned, is_present);
-  plan.is_recoverable = stream.recoverable;
   plan.rejects_unrecovered = request.flag & protocol::kSubscribeFlagRejectUnrecovered;
   plan_recovery(options, request.recover,
                 {.offset = request.offset, .epoch = std::string(request.epoch)}, plan);
   plan.history_meta_ttl = options.history_meta_ttl;
-  return plan;
+  return {};
 }
 
 Answer<void> Session::plan_filter(const protocol::SubscribeRequest& request,
@@ -172,18 +222,9 @@ bool Session::is_token_ours(const auth::SubscribeToken& token, std::string_view 
 Session::SubscribePlan Session::plan_server_side(std::string_view channel,
                                                  const channel::ChannelOptions& options,
                                                  const auth::SubscriptionOptions& wanted) const {
-  const auth::Override& own = wanted.override_options;
-  SubscribePlan plan;
-  plan.channel = channel;
-  const channel::StreamWish stream = forced_stream(options, own);
-  plan.is_recoverable = stream.recoverable;
-  const bool is_present = own.presence.value_or(options.presence);
-  plan.flags = static_cast<uint16_t>(stream_flags(stream.positioned, is_present) |
-                                     Subscription::kServerSide);
-  plan.announces = own.join_leave.value_or(options.join_leave);
-  plan.wants_announcements = own.force_push_join_leave.value_or(options.force_push_join_leave);
-  plan.info = wanted.info;
-  plan.data = wanted.data;
+  SubscribePlan plan = plan_by_namespace(channel, options);
+  plan.flags |= Subscription::kServerSide;
+  grant(wanted, plan);
   plan.history_meta_ttl = options.history_meta_ttl;
   plan_recovery(options, false, {}, plan);
   return plan;
@@ -228,7 +269,8 @@ protocol::SubscribeResult Session::describe(const SubscribePlan& plan,
   protocol::SubscribeResult result;
   const int64_t now = services_.shard.unix_seconds();
   result.delta = plan.has_delta;
-  if (plan.end && !(plan.flags & Subscription::kServerSide)) {
+  constexpr uint16_t kEndsUntold = Subscription::kServerSide | Subscription::kBackendRefreshes;
+  if (plan.end && !(plan.flags & kEndsUntold)) {
     result.expires = true;
     result.ttl = static_cast<uint32_t>(std::clamp<int64_t>(*plan.end - now, 0, UINT32_MAX));
   }

@@ -1,0 +1,136 @@
+#include "app/proxy_options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "app/pem.h"
+#include "base/check.h"
+#include "config/proxies.h"
+#include "proxy/header_name.h"
+
+namespace gyre::app {
+
+namespace {
+
+using config::UsedProxy;
+
+constexpr proxy::Event kEvents[] = {proxy::Event::connect,     proxy::Event::refresh,
+                                    proxy::Event::subscribe,   proxy::Event::publish,
+                                    proxy::Event::sub_refresh, proxy::Event::rpc};
+
+std::vector<std::string> in_lower_case(const std::vector<std::string>& names) {
+  std::vector<std::string> result;
+  for (const std::string& name : names) result.push_back(proxy::in_lower_case(name));
+  return result;
+}
+
+bool is_header_name(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
+    return c > ' ' && c < 0x7f && !std::string_view("\"(),/:;<=>?@[\\]{}").contains(c);
+  });
+}
+
+bool is_header_value(std::string_view value) {
+  return std::ranges::none_of(value, [](unsigned char c) { return c < ' ' && c != '\t'; });
+}
+
+Result<proxy::Headers> static_headers(const UsedProxy& used) {
+  proxy::Headers headers;
+  for (const auto& [name, value] : used.section.string_map("http.static_headers")) {
+    if (!is_header_name(name) || !is_header_value(value)) {
+      return fail(Errc::invalid, fmt::format("{}.http.static_headers: \"{}\" is not a header that "
+                                             "can be sent",
+                                             used.path, name));
+    }
+    headers.emplace_back(name, value);
+  }
+  return headers;
+}
+
+std::vector<proxy::StatusTransform> status_transforms(const config::Tree& section) {
+  std::vector<proxy::StatusTransform> transforms;
+  for (const config::Tree& one : section.list("http.status_to_code_transforms")) {
+    proxy::StatusTransform transform{.status = static_cast<int>(one.integer("status_code")),
+                                     .meaning = {}};
+    if (const int64_t code = one.integer("to_error.code"); code != 0) {
+      transform.meaning = protocol::ClientError{.code = static_cast<uint32_t>(code),
+                                                .message = one.text("to_error.message"),
+                                                .temporary = one.boolean("to_error.temporary")};
+    } else {
+      transform.meaning =
+          protocol::Disconnect{.code = static_cast<uint32_t>(one.integer("to_disconnect.code")),
+                               .reason = one.text("to_disconnect.reason")};
+    }
+    transforms.push_back(std::move(transform));
+  }
+  return transforms;
+}
+
+Result<std::string> pem_of(const UsedProxy& used, const config::Tree& tls, std::string_view key) {
+  Result<std::string> pem = resolve_pem(tls.text(key));
+  if (pem) return pem;
+  return fail(Errc::invalid, fmt::format("{}.http.tls.{} {}", used.path, key, pem.error().context));
+}
+
+// Null: it is left to the defaults.
+Result<std::shared_ptr<const outbound::TlsOptions>> tls_options(const UsedProxy& used) {
+  const config::Tree tls = used.section.section("http.tls");
+  if (!tls.boolean("enabled")) return nullptr;
+  auto options = std::make_shared<outbound::TlsOptions>();
+  GYRE_TRY(options->authorities, pem_of(used, tls, "server_ca_pem"));
+  if (!options->authorities.empty()) {
+    if (const Result<void> checked = check_certificates(options->authorities); !checked) {
+      return fail(Errc::invalid,
+                  fmt::format("{}.http.tls.server_ca_pem {}", used.path, checked.error().context));
+    }
+  }
+  if (!tls.text("key_pem").empty()) {
+    GYRE_TRY(options->certificate, pem_of(used, tls, "cert_pem"));
+    GYRE_TRY(options->key, pem_of(used, tls, "key_pem"));
+    if (const Result<void> checked = check_key_pair(options->certificate, options->key); !checked) {
+      return fail(Errc::invalid,
+                  fmt::format("{}.http.tls: {}", used.path, checked.error().context));
+    }
+  }
+  options->server_name = tls.text("server_name");
+  options->insecure_skip_verify = tls.boolean("insecure_skip_verify");
+  return options;
+}
+
+Result<proxy::Definition> definition(const UsedProxy& used, size_t response_max) {
+  const config::Tree& section = used.section;
+  proxy::HttpOptions http;
+  http.endpoint = section.text("endpoint");
+  http.timeout = section.duration("timeout").count();
+  http.http_headers = in_lower_case(section.texts("http_headers"));
+  http.emulated_headers = in_lower_case(section.texts("emulated_headers"));
+  http.shape = {.is_binary = section.boolean("binary_encoding"),
+                .has_meta = section.boolean("include_connection_meta")};
+  http.transforms = status_transforms(section);
+  http.response_max = response_max;
+  GYRE_TRY(http.static_headers, static_headers(used));
+  GYRE_TRY(http.tls, tls_options(used));
+  const auto* event = std::ranges::find(kEvents, used.event, &proxy::name_of);
+  GYRE_CHECK(event != std::end(kEvents));
+  return proxy::Definition{.event = *event, .name = used.name, .http = std::move(http)};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const proxy::Definitions>> proxy_definitions(const config::Tree& tree) {
+  const auto response_max = static_cast<size_t>(tree.integer("gyre.outbound.max_response_size"));
+  std::vector<proxy::Definition> list;
+  // Has been refused, or warned of and is started without (config/availability.h).
+  const std::vector<config::Finding> over_grpc = config::proxies_over_grpc(tree);
+  for (const UsedProxy& used : config::used_proxies(tree)) {
+    const std::string key = used.path + ".endpoint";
+    if (std::ranges::find(over_grpc, key, &config::Finding::path) != over_grpc.end()) continue;
+    GYRE_TRY(proxy::Definition one, definition(used, response_max));
+    list.push_back(std::move(one));
+  }
+  return std::make_shared<const proxy::Definitions>(std::move(list));
+}
+
+}  // namespace gyre::app

@@ -1,0 +1,39 @@
+// The command `rpc` (spec subscriptions.md 4.5, config.md 10.8).
+#include "client/backend_answer.h"
+#include "client/session.h"
+
+namespace gyre::client {
+
+namespace {
+
+namespace errors = protocol::errors;
+
+}  // namespace
+
+void Session::rpc(const protocol::Command& command, std::string_view bytes) {
+  const std::string& ping = services_.settings->rpc_ping_method;
+  const auto& request = std::get<protocol::RpcRequest>(command.request);
+  if (!ping.empty() && request.method == ping) return reply(command.id, protocol::RpcResult());
+  if (services_.proxies && services_.proxies->has(proxy::Event::rpc)) {
+    return start(command, bytes, &Session::rpc_by_backend);
+  }
+  refuse(command.id, protocol::RequestKind::rpc,
+         protocol::ClientError(ping.empty() ? errors::kNotAvailable : errors::kMethodNotFound));
+}
+
+runtime::Task<Answer<void>> Session::rpc_by_backend(const CommandBox& box) {
+  const auto& request = box.request<protocol::RpcRequest>();
+  const std::string* name = services_.settings->rpc.proxy_of(request.method);
+  if (!name) co_return client::refuse(errors::kMethodNotFound);
+  proxy::Backend* backend = this->backend(proxy::Event::rpc, *name);
+  if (!backend) co_return client::refuse(errors::kNotAvailable);
+  GYRE_CO_TRY(const std::optional<proxy::RpcResult> result,
+              outcome_of(co_await backend->ask(
+                  caller(), proxy::RpcCall{.method = request.method, .data = request.data})));
+  protocol::RpcResult answer;
+  if (result) answer.data = result->data.bytes;
+  reply(box.id(), answer);
+  co_return Answer<void>();
+}
+
+}  // namespace gyre::client
