@@ -24,8 +24,8 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 SUITES = {
     "replay": ["test_replay", "test_server_replay"],
-    "golden": ["test_client_recordings", "test_server_recordings"],
-    "serving": ["test_serving", "test_overload", "test_key_sets"],
+    "golden": ["test_client_recordings", "test_server_recordings", "test_proxy_recordings"],
+    "serving": ["test_serving", "test_overload", "test_key_sets", "test_proxies"],
 }
 WORKERS = 6  # more than cores, for the long ones only wait for a clock
 SDK_OPTIONS = ["-q", "--tb=short", "-p", "no:cacheprovider", "--numprocesses", str(WORKERS), "--dist", "worksteal"]

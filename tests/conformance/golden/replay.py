@@ -151,8 +151,8 @@ class Connection:
 
 
 class Replay:
-    def __init__(self, recording: Recording, server):
-        self.recording, self.server = recording, server
+    def __init__(self, recording: Recording, server, backend=None):
+        self.recording, self.server, self.backend = recording, server, backend
         self.bindings = Bindings()
         self.connections: dict[str, Connection] = {}
         self.answers: dict[str, tuple] = {}
@@ -253,6 +253,14 @@ class Replay:
             pass  # told by the line that it belongs to
         else:
             raise Mismatch(f"a note that the replay does not know: {line.data}")
+
+    def on_proxy_request(self, line: Line) -> None:
+        """What the first call of the server's proxies said. There is no backend where the replay itself is judged."""
+        if self.backend is None:
+            return
+        text, expected = self.backend.calls[0].text, self.bindings.rewrite(line.data)
+        if text != expected:
+            raise Mismatch(f"the backend was asked {text} instead of {expected}")
 
     # What the server answered.
 

@@ -157,6 +157,9 @@ class Recorded:
     def play_api_reply(self, line):
         pass  # sent with the request
 
+    def play_proxy_request(self, line):
+        pass  # the backend's business
+
     def finish(self, line):
         """Answers fences until the replay hangs up, beside the connections that go on."""
         stream = self.files.pop(line.conn)
