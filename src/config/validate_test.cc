@@ -169,6 +169,26 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"channel":{"without_namespace":{"subscription_type":"shared_poll"}}})",
              "needs shared_poll.hmac_secret_key"}));
 
+TEST(Validate, HoldsRequestsToOthersToPositiveNumbers) {
+  EXPECT_THAT(findings(R"({"gyre":{"outbound":{"max_connections":-1,"max_response_size":-1}}})"),
+              ElementsAre(HasSubstr("gyre.outbound.max_connections must be from 1"),
+                          HasSubstr("gyre.outbound.max_response_size must be from 1")));
+}
+
+TEST(Validate, WantsAnEndpointOfAnRpcProxyThatIsUsed) {
+  const auto told = [](std::string_view text) {
+    const Loaded loaded = load_text(text, "json", {});
+    const std::vector<Finding> found = validate_for_start(loaded.tree);
+    return found.empty() ? std::string("nothing") : found[0].text();
+  };
+  EXPECT_THAT(told(R"({"rpc":{"without_namespace":{"proxy_enabled":true}}})"),
+              HasSubstr("in rpc.proxy: endpoint must be set"));
+  EXPECT_EQ(told(R"({"rpc":{"proxy":{"endpoint":""}}})"), "nothing");
+  EXPECT_EQ(told(R"({"proxies":[{"name":"own","endpoint":"http://own"}],
+                     "rpc":{"without_namespace":{"proxy_enabled":true,"proxy_name":"own"}}})"),
+            "nothing");
+}
+
 TEST(Validate, TellsAllFindingsInOrder) {
   std::vector<std::string> messages = findings(
       R"({"broker":{"type":"x"},"channel":{"namespaces":[{"name":"aa","history_size":1,"force_recovery":true}]}})");

@@ -3,6 +3,7 @@
 import dataclasses
 import http.server
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -47,15 +48,19 @@ class Backend(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, answer: Callable[[Call], Reply]):
+    def __init__(self, answer: Callable[[Call], Reply], tls: ssl.SSLContext | None = None):
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            # The handshake belongs to the connection's own thread, at its first read.
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self.answer = answer
         self.calls: list[Call] = []
         self.changed = threading.Condition()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def url(self, path: str = "") -> str:
-        return f"http://127.0.0.1:{self.server_port}/{path}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}/{path}"
 
     def take(self, call: Call) -> Reply:
         with self.changed:

@@ -1,6 +1,11 @@
 """Backends that do not behave: whatever they do, the client gets its answer and nobody else waits for it."""
 
+import base64
 import json
+import pathlib
+import ssl
+import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -12,6 +17,17 @@ from websocket import TEXT, Closed, WebSocket
 WAIT_SECONDS = 20
 FAILED = {"code": 100, "message": "internal server error", "temporary": True}
 MEBIBYTE = 1 << 20
+
+
+class Certificate:
+    """One that has signed itself, for 127.0.0.1, made by the openssl program."""
+
+    def __init__(self, folder: pathlib.Path, name: str):
+        self.file, self.key_file = folder / f"{name}.pem", folder / f"{name}.key"
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        command += ["-keyout", self.key_file, "-out", self.file, "-days", "2", "-subj", f"/CN={name}"]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run(command, check=True, capture_output=True)
 
 
 class Proxies(unittest.TestCase):
@@ -175,6 +191,30 @@ class Proxies(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
         self.assertEqual(server.api("channels", {})["result"]["channels"], {})
+
+    def test_both_sides_show_certificates(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        ours, theirs, strange = (Certificate(folder, name) for name in ("ours", "theirs", "strange"))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(theirs.file, theirs.key_file)
+        context.load_verify_locations(ours.file)
+        context.verify_mode = ssl.CERT_REQUIRED
+        backend = self.enterContext(Backend(lambda call: result(data=1), context))
+        text = ours.key_file.read_text()
+        trusting = {"enabled": True, "server_ca_pem": str(theirs.file)}
+        shown = {"cert_pem": str(ours.file), "key_pem": base64.b64encode(text.encode()).decode()}
+        cases = [
+            (trusting | shown, {"id": 2, "rpc": {"data": 1}}),
+            (trusting, {"id": 2, "error": FAILED}),
+            (trusting | shown | {"server_ca_pem": str(strange.file)}, {"id": 2, "error": FAILED}),
+            (trusting | shown | {"server_name": "elsewhere"}, {"id": 2, "error": FAILED}),
+            ({"enabled": True, "insecure_skip_verify": True} | shown, {"id": 2, "rpc": {"data": 1}}),
+            ({"enabled": False}, {"id": 2, "error": FAILED}),
+        ]
+        for tls, expected in cases:
+            proxy = {"endpoint": backend.url("rpc"), "timeout": "20s", "http": {"tls": tls}}
+            rpc = {"proxy": proxy, "without_namespace": {"proxy_enabled": True}}
+            self.assertEqual(self.call(self.serve(rpc=rpc)), expected, tls)
 
     def test_what_is_refused_at_start_is_named(self):
         broken = {

@@ -1,0 +1,195 @@
+#include "app/proxy_options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "app/node_options.h"
+#include "app/pem.h"
+#include "config/load.h"
+
+namespace gyre::app {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+config::Tree proxied_tree(const std::string& text) {
+  config::Loaded loaded = config::load_text(text, "json", {});
+  EXPECT_TRUE(loaded.is_good()) << (loaded.errors.empty() ? "" : loaded.errors[0].text());
+  return std::move(loaded.tree);
+}
+
+// A key and a certificate that it has signed itself, both as PEM.
+struct Pair {
+  std::string key;
+  std::string certificate;
+};
+
+std::string text_of(BIO* bio) {
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(bio, &bytes);
+  std::string text(bytes, static_cast<size_t>(size));
+  BIO_free(bio);
+  return text;
+}
+
+Pair new_pair() {
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  X509* certificate = X509_new();
+  X509_set_version(certificate, 2);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+  X509_set_pubkey(certificate, key);
+  X509_sign(certificate, key, EVP_sha256());
+  BIO* key_text = BIO_new(BIO_s_mem());
+  PEM_write_bio_PrivateKey(key_text, key, nullptr, nullptr, 0, nullptr, nullptr);
+  BIO* certificate_text = BIO_new(BIO_s_mem());
+  PEM_write_bio_X509(certificate_text, certificate);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  return {text_of(key_text), text_of(certificate_text)};
+}
+
+std::string quoted(std::string text) {
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; ++at)
+    text.replace(at, 1, "\\n");
+  return '"' + text + '"';
+}
+
+TEST(ProxyDefinitions, AreThoseThatAreMadeUseOf) {
+  const auto made = proxy_definitions(proxied_tree(R"({
+    "client":{"proxy":{"connect":{"enabled":true,"endpoint":"http://c","timeout":"3s",
+        "http_headers":["Cookie"],"emulated_headers":["X-Emu"],"binary_encoding":true,
+        "include_connection_meta":true,
+        "http":{"static_headers":{"X-S":"1"},"status_to_code_transforms":[
+          {"status_code":404,"to_error":{"code":404,"message":"m","temporary":true}},
+          {"status_code":403,"to_disconnect":{"code":4403,"reason":"r"}}]}},
+      "refresh":{"endpoint":"http://unused"}}},
+    "channel":{"proxy":{"publish":{"endpoint":"http://p"}},
+      "without_namespace":{"publish_proxy_enabled":true},
+      "namespaces":[{"name":"aa","publish_proxy_enabled":true},
+                    {"name":"bb","publish_proxy_enabled":true,"publish_proxy_name":"own",
+                     "subscribe_proxy_name":"own"}]},
+    "rpc":{"namespaces":[{"name":"cc","proxy_enabled":true,"proxy_name":"own"}]},
+    "proxies":[{"name":"own","endpoint":"https://own"},{"name":"idle","endpoint":"http://idle"}],
+    "gyre":{"outbound":{"max_response_size":1000}}})"));
+  ASSERT_TRUE(made) << made.error().context;
+  std::vector<std::string> texts;
+  for (const proxy::Definition& one : (*made)->list()) {
+    texts.push_back(std::string(name_of(one.event)) + " " + one.name + " " + one.http.endpoint);
+  }
+  EXPECT_THAT(texts, ElementsAre("connect default http://c", "publish default http://p",
+                                 "publish own https://own", "rpc own https://own"));
+  const proxy::HttpOptions& connect = (*made)->list()[0].http;
+  EXPECT_EQ(connect.timeout, 3 * os::kSecond);
+  EXPECT_THAT(connect.http_headers, ElementsAre("cookie"));
+  EXPECT_THAT(connect.emulated_headers, ElementsAre("x-emu"));
+  EXPECT_TRUE(connect.shape.is_binary && connect.shape.has_meta);
+  EXPECT_EQ(connect.static_headers.size(), 1u);
+  EXPECT_EQ(connect.response_max, 1000u);
+  EXPECT_EQ(connect.tls, nullptr);
+  ASSERT_EQ(connect.transforms.size(), 2u);
+  EXPECT_EQ(std::get<protocol::ClientError>(connect.transforms[0].meaning),
+            (protocol::ClientError{404, "m", true}));
+  EXPECT_EQ(std::get<protocol::Disconnect>(connect.transforms[1].meaning),
+            (protocol::Disconnect{4403, "r"}));
+}
+
+TEST(ProxyDefinitions, LeaveOutWhatIsNotHttp) {
+  const auto made = proxy_definitions(
+      proxied_tree(R"({"client":{"proxy":{"connect":{"enabled":true,"endpoint":"grpc://c"}}}})"));
+  ASSERT_TRUE(made);
+  EXPECT_TRUE((*made)->list().empty());
+}
+
+Result<std::shared_ptr<const proxy::Definitions>> with_http(const std::string& http) {
+  return proxy_definitions(proxied_tree(
+      R"({"client":{"proxy":{"connect":{"enabled":true,"endpoint":"https://c","http":)" + http +
+      "}}}}"));
+}
+
+TEST(ProxyDefinitions, TakeTlsMaterialInEachOfItsForms) {
+  const Pair pair = new_pair();
+  const std::string file = testing::TempDir() + "/proxy_options_ca.pem";
+  std::ofstream(file) << pair.certificate;
+  const auto made =
+      with_http(R"({"tls":{"enabled":true,"server_ca_pem":)" + quoted(file) + R"(,"cert_pem":)" +
+                quoted(pair.certificate) + R"(,"key_pem":)" + quoted(pair.key) +
+                R"(,"server_name":"other","insecure_skip_verify":true}})");
+  std::filesystem::remove(file);
+  ASSERT_TRUE(made) << made.error().context;
+  const outbound::TlsOptions& tls = *(*made)->list()[0].http.tls;
+  EXPECT_EQ(tls.authorities, pair.certificate);
+  EXPECT_EQ(tls.certificate, pair.certificate);
+  EXPECT_EQ(tls.key, pair.key);
+  EXPECT_EQ(tls.server_name, "other");
+  EXPECT_TRUE(tls.insecure_skip_verify);
+}
+
+TEST(ProxyDefinitions, LookAtTlsMaterialOnlyWhereItCounts) {
+  EXPECT_TRUE(with_http(R"({"tls":{"server_ca_pem":"no.pem"}})"));
+  // A certificate without a key is not loaded.
+  EXPECT_TRUE(with_http(R"({"tls":{"enabled":true,"cert_pem":"no.pem"}})"));
+}
+
+TEST(ProxyDefinitions, NameTheKeyThatIsWrong) {
+  const Pair one = new_pair();
+  const Pair other = new_pair();
+  const auto told = [](const std::string& http) {
+    const auto made = with_http(http);
+    return made ? std::string("nothing") : made.error().context;
+  };
+  EXPECT_EQ(told(R"({"static_headers":{"X A":"1"}})"),
+            "client.proxy.connect.http.static_headers: \"x a\" is not a header that can be sent");
+  EXPECT_THAT(told(R"({"static_headers":{"X-A":"1\r\nX-B: 2"}})"), HasSubstr("x-a"));
+  EXPECT_EQ(told(R"({"tls":{"enabled":true,"server_ca_pem":"no.pem"}})"),
+            "client.proxy.connect.http.tls.server_ca_pem is neither PEM text, nor that in base64, "
+            "nor a readable file");
+  EXPECT_EQ(told(R"({"tls":{"enabled":true,"server_ca_pem":)" + quoted(one.key) + "}}"),
+            "client.proxy.connect.http.tls.server_ca_pem has no certificate");
+  EXPECT_EQ(told(R"({"tls":{"enabled":true,"cert_pem":)" + quoted(one.certificate) +
+                 R"(,"key_pem":)" + quoted(other.key) + "}}"),
+            "client.proxy.connect.http.tls: key_pem is not the key of cert_pem");
+  EXPECT_EQ(told(R"({"tls":{"enabled":true,"key_pem":)" + quoted(one.key) + "}}"),
+            "client.proxy.connect.http.tls: cert_pem has no certificate");
+}
+
+TEST(Pem, MayStandInBase64) {
+  const std::string pem = "-----BEGIN X-----\nAAAA\n-----END X-----\n";
+  EXPECT_EQ(resolve_pem("LS0tLS1CRUdJTiBYLS0tLS0KQUFBQQotLS0tLUVORCBYLS0tLS0K").value_or("nothing"),
+            pem);
+  EXPECT_EQ(resolve_pem(pem).value_or("nothing"), pem);
+  EXPECT_EQ(resolve_pem("").value_or("nothing"), "");
+}
+
+TEST(NodeOptions, HaveProxiesInNamespacesOfChannelsAndMethods) {
+  const std::string text = R"({
+    "channel":{"proxy":{"subscribe":{"endpoint":"http://s"}},
+      "without_namespace":{"subscribe_proxy_enabled":true,"subscribe_proxy_name":""},
+      "namespaces":[{"name":"aa","subscribe_proxy_name":"default"}]},
+    "rpc":{"proxy":{"endpoint":"http://r"},"without_namespace":{"proxy_enabled":true},
+      "namespace_boundary":"/","namespaces":[{"name":"off"}]}})";
+  const auto options = node_options(proxied_tree(text));
+  ASSERT_TRUE(options) << options.error().context;
+  const channel::Namespaces& namespaces = *options->settings->namespaces;
+  EXPECT_EQ(namespaces.find(namespaces.parse("x"))->options().subscribe_proxy, "default");
+  EXPECT_EQ(namespaces.find(namespaces.parse("aa:x"))->options().subscribe_proxy, "");
+  const client::RpcRules& rpc = options->settings->rpc;
+  EXPECT_EQ(*rpc.proxy_of("m:x"), "default");
+  EXPECT_EQ(*rpc.proxy_of("off/m"), "");
+  EXPECT_EQ(rpc.proxy_of("no/m"), nullptr);
+  EXPECT_EQ(options->proxies->list().size(), 2u);
+  // A reload chooses anew among the proxies of the start.
+  const auto reloaded = reloaded_options(proxied_tree("{}"), *options);
+  ASSERT_TRUE(reloaded);
+  EXPECT_EQ(*reloaded->settings->rpc.proxy_of("m"), "");
+}
+
+}  // namespace
+}  // namespace gyre::app
