@@ -32,7 +32,9 @@ UNASKED = {
     "rpc b64data": {"rpc": {"method": "nowhere:hello"}},
     "user-limited etc skipped; publish empty data": {"publish": {"channel": "sp:x"}},
 }
-# Who is to come to an end at once, and who within the exchange; everybody else lives for an hour.
+# Long enough for an answer to arrive before it is over: ends are whole seconds, and one that has come is refused.
+SHORT_SECONDS = 3
+# Who is to come to an end within the exchange; everybody else lives for an hour.
 SHORT_LIVES = {
     ("subscribe sp:ref", "/subscribe"),
     ("subscribe sp:ref2", "/subscribe"),
@@ -56,8 +58,8 @@ def steps(name: str) -> list[dict]:
 def lifetime(step: str, path: str) -> int:
     starts = [start for start, of in SHORT_LIVES if of == path and step.startswith(start)]
     if step == "connect" and path == "/connect":
-        return 2
-    return 1 if starts else 3600
+        return SHORT_SECONDS
+    return SHORT_SECONDS if starts else 3600
 
 
 class Recorded:
