@@ -6,11 +6,22 @@ namespace gyre::fuzz {
 
 namespace {
 
+// What has been granted must be sayable in the words of tokens.
+template <class Outcome>
+void use(Outcome&) {}
+void use(proxy::SubscribeResult& result) {
+  static_cast<void>(proxy::options_of(result));
+}
+void use(proxy::ConnectResult& result) {
+  for (auto& [channel, options] : result.subs) static_cast<void>(proxy::options_of(options));
+}
+
 // What is read must stay within its bound, and an answer that is whole is none when cut off.
 template <class Outcome>
 void read_as(std::string_view input) {
   AllocationBound bound(input.size(), AllocationBound::kOwn);
-  const auto response = bound.watch([&] { return proxy::decode_response<Outcome>(input); });
+  auto response = bound.watch([&] { return proxy::decode_response<Outcome>(input); });
+  if (response && response->result) use(*response->result);
   const size_t last = input.find_last_not_of(" \t\r\n");
   if (!response || last == std::string_view::npos) return;
   if (proxy::decode_response<Outcome>(input.substr(0, last))) __builtin_trap();
