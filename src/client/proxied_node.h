@@ -43,7 +43,7 @@ inline std::shared_ptr<Settings> proxied_settings() {
 
 class ProxiedNode {
  public:
-  explicit ProxiedNode(std::vector<proxy::Event> events,
+  explicit ProxiedNode(const std::vector<proxy::Event>& events,
                        std::shared_ptr<Settings> settings = proxied_settings(),
                        proxy::HttpOptions options = {})
       : node(1, std::move(settings)) {

@@ -23,7 +23,6 @@ using os::kMillisecond;
 using os::kSecond;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 constexpr char kRefused[] =
     R"("error":{"code":111,"message":"too many requests","temporary":true})";

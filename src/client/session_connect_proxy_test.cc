@@ -26,7 +26,7 @@ std::string in_seconds(TestNode& node, int64_t seconds) {
 }
 
 struct ConnectProxyTest : testing::Test {
-  explicit ConnectProxyTest(std::vector<Event> events = {Event::connect}) : asking(events) {}
+  explicit ConnectProxyTest(const std::vector<Event>& events = {Event::connect}) : asking(events) {}
 
   ProxiedNode asking;
   TestNode& node = asking.node;

@@ -229,13 +229,14 @@ TEST_F(SubRefreshProxyTest, AsksAgainAMinuteAfterAFailure) {
 }
 
 TEST_F(SubRefreshProxyTest, EndsTheConnectionOfAServerSideSubscription) {
-  node.operate([&](Audience& audience) {
+  const auto subscribed = node.operate([&](Audience& audience) {
     SubscribeOrder order;
     order.channel = "end:a";
     order.expire_at = node.unix_now() + 1;
     return audience.subscribe({.user = "ann", .client = {}, .session = {}, .spared = {}},
                               std::move(order));
   });
+  EXPECT_TRUE(subscribed.has_value());
   tick(2);
   ASSERT_EQ(asking.backend.waiting(), 1u);
   asking.answer("{}");

@@ -182,6 +182,8 @@ struct AcceptedSockets final : EventSink {
 };
 
 // No new descriptor has a number from here on.
+// Sanitizers look at objects through a pipe at times: within the limit nothing of a test is
+// touched.
 class DescriptorLimit {
  public:
   explicit DescriptorLimit(rlim_t most) {
@@ -238,8 +240,10 @@ TEST_F(LinuxKernelAcceptTest, RefusesWhatThereIsNoDescriptorFor) {
   const Descriptor next = ::dup(0);  // the lowest that is free; the reserve is below it
   ASSERT_GE(next, 0);
   ::close(next);
-  const DescriptorLimit limit(static_cast<rlim_t>(next));
-  turn(kernel_->monotonic());
+  {
+    const DescriptorLimit limit(static_cast<rlim_t>(next));
+    turn(kernel_->monotonic());
+  }
   char byte = 0;
   EXPECT_EQ(::recv(client, &byte, 1, 0), 0);
   EXPECT_TRUE(accepted_.sockets.empty());
@@ -254,8 +258,8 @@ TEST_F(LinuxKernelAcceptTest, DoesNotSpinWhenItCannotEvenRefuse) {
     int turns = 0;
     for (; kernel_->monotonic() < end; ++turns) turn(end);
     EXPECT_LE(turns, 10);
-    EXPECT_TRUE(accepted_.sockets.empty());
   }
+  EXPECT_TRUE(accepted_.sockets.empty());
   while (accepted_.sockets.size() < 3) turn(kernel_->monotonic() + kSecond);
 }
 

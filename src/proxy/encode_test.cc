@@ -15,7 +15,7 @@ constexpr wire::Shape kWithMeta{.is_binary = false, .has_meta = true};
 constexpr wire::Shape kBinary{.is_binary = true, .has_meta = false};
 
 template <class Call>
-std::string json_of(const Call& call, wire::Shape shape, Caller caller = kCaller) {
+std::string json_of(const Call& call, wire::Shape shape, const Caller& caller = kCaller) {
   return encode_json(wire::make(caller, call, shape)).value_or("no JSON");
 }
 

@@ -77,8 +77,10 @@ void SdkClient::on_subscribed(const Question& question, const ServerMessage& mes
   const ChannelKind& kind = subscription.kind;
   if (!kind.may_subscribe(options_.user)) violation(fmt::format("{} is not for it", channel));
   subscription.is_server_side = false;
-  // A question that was asked before an unsubscribe is answered before it, too.
-  if (subscription.state == Subscription::State::asked) {
+  // A question that was asked before an unsubscribe of its own is answered before it, too. One that
+  // the API ends was there by the API, if the question comes to its turn only after that.
+  if (subscription.state == Subscription::State::asked ||
+      subscription.state == Subscription::State::none) {
     set_state(subscription, Subscription::State::live);
   }
   const bool is_positioned = kind.is_positioned || kind.forces_positioning || kind.forces_recovery;
