@@ -170,7 +170,7 @@ TEST_F(LinuxKernelWaitTest, RandomBytesAreGivenOutOnce) {
 }
 
 struct AcceptedSockets final : EventSink {
-  ~AcceptedSockets() {
+  ~AcceptedSockets() override {
     for (const Descriptor socket : sockets) ::close(socket);
   }
   Descriptor descriptor(Token) const override { return kNoDescriptor; }
