@@ -12,7 +12,7 @@ COLUMNS_MAX = 120
 # What may be done only in the folders named: time, randomness and threads come through os::Kernel.
 FORBIDDEN = [
     (re.compile(r"\bstd::(?:this_thread::sleep_|chrono::(?:system|steady|high_resolution)_clock::now)"),
-     "asks the system for the time; use runtime::Shard::now or wall", ("os", "app")),
+     "asks the system for the time; use runtime::Shard::now or wall", ("os", "app", "outbound")),
     (re.compile(r"\b(?:usleep|nanosleep|sleep)\s*\("), "sleeps; wait for a condition", ("os",)),
     (re.compile(r"(?<![\w:.>])s?rand\s*\("), "unseeded randomness; use os::Kernel::random", ("os",)),
     (re.compile(r"\bstd::random_device\b"), "unseeded randomness; use os::Kernel::random", ("os",)),

@@ -17,14 +17,14 @@ bool is_library_ready() {
 
 // Nothing waits for this time to pass: a submission and the end wake the thread.
 constexpr int kPollMilliseconds = 60'000;
+// With requests that wait for their turn: so late may they be told that their time is over.
+constexpr int kWaitingPollMilliseconds = 20;
 
 }  // namespace
 
 CurlClient::CurlClient(CurlOptions options)
     : options_(std::move(options)), multi_(is_library_ready() ? curl_multi_init() : nullptr) {
   GYRE_CHECK(multi_);
-  curl_multi_setopt(multi_, CURLMOPT_MAX_TOTAL_CONNECTIONS, long{options_.connections_max});
-  curl_multi_setopt(multi_, CURLMOPT_MAX_HOST_CONNECTIONS, long{options_.connections_per_host_max});
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, long{options_.connections_max});
 }
 
@@ -75,12 +75,15 @@ void CurlClient::run(const std::stop_token& stopping) {
   pthread_setname_np(pthread_self(), "gyre-http");
   while (!stopping.stop_requested()) {
     begin_submitted();
+    start_waiting();
     int running = 0;
     curl_multi_perform(multi_, &running);
-    end_finished();
-    curl_multi_poll(multi_, nullptr, 0, kPollMilliseconds, nullptr);
+    if (end_finished() && !waiting_.empty()) continue;
+    curl_multi_poll(multi_, nullptr, 0,
+                    waiting_.empty() ? kPollMilliseconds : kWaitingPollMilliseconds, nullptr);
   }
   begin_submitted();
+  for (const auto& transfer : waiting_) transfer->fail(Errc::cancelled, "the server is ending");
   while (!transfers_.empty()) {
     const std::unique_ptr<Transfer> transfer = std::move(transfers_.back());
     transfers_.pop_back();
@@ -98,16 +101,50 @@ void CurlClient::begin_submitted() {
   for (auto& transfer : submitted) {
     if (Result<void> prepared = transfer->prepare(); !prepared) {
       transfer->fail(prepared.error().code, std::move(prepared.error().context));
-    } else if (curl_multi_add_handle(multi_, transfer->handle()) != CURLM_OK) {
-      transfer->fail(Errc::internal, "libcurl refuses a request");
     } else {
-      transfer->place = transfers_.size();
-      transfers_.push_back(std::move(transfer));
+      transfer->at_host = hosts_.try_emplace(std::string(transfer->origin())).first;
+      ++transfer->at_host->second.requests;
+      waiting_.push_back(std::move(transfer));
     }
   }
 }
 
-void CurlClient::end_finished() {
+void CurlClient::start_waiting() {
+  std::erase_if(waiting_, [this](std::unique_ptr<Transfer>& transfer) {
+    if (transfer->is_late()) {
+      leave_host(*transfer);
+      transfer->fail(Errc::timed_out, "the time was over before there was a connection");
+    } else if (has_room(*transfer)) {
+      start(std::move(transfer));
+    } else {
+      return false;
+    }
+    return true;
+  });
+}
+
+bool CurlClient::has_room(const Transfer& transfer) const {
+  return transfers_.size() < options_.connections_max &&
+         transfer.at_host->second.started < options_.connections_per_host_max;
+}
+
+void CurlClient::start(std::unique_ptr<Transfer> transfer) {
+  if (!transfer->set_time_left() || curl_multi_add_handle(multi_, transfer->handle()) != CURLM_OK) {
+    leave_host(*transfer);
+    return transfer->fail(Errc::internal, "libcurl refuses a request");
+  }
+  ++transfer->at_host->second.started;
+  transfer->place = transfers_.size();
+  transfers_.push_back(std::move(transfer));
+}
+
+void CurlClient::leave_host(Transfer& transfer) {
+  if (--transfer.at_host->second.requests == 0) hosts_.erase(transfer.at_host);
+}
+
+// Whether there was one.
+bool CurlClient::end_finished() {
+  bool any = false;
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
@@ -120,8 +157,12 @@ void CurlClient::end_finished() {
     std::swap(transfers_[ended->place]->place, ended->place);
     const std::unique_ptr<Transfer> transfer = std::move(transfers_.back());
     transfers_.pop_back();
+    --transfer->at_host->second.started;
+    leave_host(*transfer);
     transfer->finish(code);
+    any = true;
   }
+  return any;
 }
 
 }  // namespace gyre::outbound

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -12,8 +14,10 @@
 namespace gyre::outbound {
 
 struct CurlOptions {
-  uint32_t connections_max = 512;           // of all hosts; further requests wait, their time runs
-  uint32_t connections_per_host_max = 256;  // HTTP/1.1; one of HTTP/2 carries many requests
+  // Requests being served at once, and so connections: of all hosts, and of one. Further ones wait;
+  // their time runs.
+  uint32_t connections_max = 512;
+  uint32_t connections_per_host_max = 256;
   uint32_t waiting_max = 16'384;  // requests at once, being served or waiting; more are refused
   std::string user_agent = "gyre";
 };
@@ -43,18 +47,31 @@ class CurlClient final : public HttpClient {
  private:
   class Transfer;
   struct Asking;
+  struct Host {
+    uint32_t requests = 0;
+    uint32_t started = 0;  // of them
+  };
   void submit(std::unique_ptr<Transfer> transfer);
   void run(const std::stop_token& stopping);
   // Takes over what was submitted since the last time.
   void begin_submitted();
-  void end_finished();
+  // Hands to libcurl what there is room for. Its own queue for that (CURLMOPT_MAX_HOST_CONNECTIONS)
+  // forgets a request at times, until its time is over: libcurl 7.88.
+  void start_waiting();
+  bool has_room(const Transfer& transfer) const;
+  void start(std::unique_ptr<Transfer> transfer);
+  void leave_host(Transfer& transfer);
+  bool end_finished();
 
   const CurlOptions options_;
   void* const multi_;  // CURLM; the thread's, except for wake-ups
   std::atomic<size_t> open_requests_{0};
   std::atomic<size_t> connections_{0};
   std::atomic<uint64_t> refused_{0};
-  std::vector<std::unique_ptr<Transfer>> transfers_;  // the thread's
+  // The thread's:
+  std::map<std::string, Host> hosts_;  // those that have a request here
+  std::vector<std::unique_ptr<Transfer>> waiting_;
+  std::vector<std::unique_ptr<Transfer>> transfers_;
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Transfer>> submitted_;  // guarded by mutex_

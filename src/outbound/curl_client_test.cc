@@ -221,6 +221,22 @@ TEST_F(CurlClientTest, GivesUpWhenTheTimeIsOver) {
   EXPECT_EQ(response.error().code, Errc::timed_out);
 }
 
+TEST_F(CurlClientTest, GivesUpOnceTheTimeOfWhoWaitsIsOver) {
+  client_ = std::make_unique<CurlClient>(CurlOptions{.connections_per_host_max = 1});
+  std::promise<void> over;
+  Backend backend([&](const std::string&, const std::string&) {
+    over.get_future().wait();
+    return ok("late");
+  });
+  auto first = begin({.url = backend.url(), .timeout = kLong});
+  const auto second = fetch({.url = backend.url(), .timeout = 50 * os::kMillisecond});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::timed_out);
+  over.set_value();
+  EXPECT_TRUE(first.get());
+  EXPECT_EQ(client_->open_requests(), 0u);
+}
+
 TEST_F(CurlClientTest, TellsWhatIsWrongWithTheServer) {
   Backend closes([](const std::string&, const std::string&) { return std::string(); });
   EXPECT_EQ(fetch({.url = closes.url(), .timeout = kLong}).error().code, Errc::unavailable);

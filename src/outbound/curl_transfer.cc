@@ -71,7 +71,7 @@ Result<void> CurlClient::Transfer::prepare() {
   const HttpRequest& request = asking_.request;
   easy_ = curl_easy_init();
   if (!easy_) return gyre::fail(Errc::internal, "libcurl has no memory for a request");
-  const os::Nanos timeout = std::max(request.timeout, os::kMillisecond);
+  deadline_ = std::chrono::steady_clock::now() + std::chrono::nanoseconds(request.timeout);
   const bool is_set =
       set(CURLOPT_ERRORBUFFER, message_) && set(CURLOPT_PRIVATE, this) &&
       set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_URL, request.url.c_str()) &&
@@ -80,7 +80,6 @@ Result<void> CurlClient::Transfer::prepare() {
       set(CURLOPT_ACCEPT_ENCODING, "gzip") &&
       set(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_2TLS}) && set(CURLOPT_TCP_NODELAY, 1L) &&
       set(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2}) &&
-      set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout / os::kMillisecond)) &&
       set(CURLOPT_WRITEFUNCTION, &on_body) && set(CURLOPT_WRITEDATA, this) &&
       set(CURLOPT_HEADERFUNCTION, &on_header) && set(CURLOPT_HEADERDATA, this) &&
       set(CURLOPT_OPENSOCKETFUNCTION, &on_open) && set(CURLOPT_OPENSOCKETDATA, &client_) &&
@@ -96,6 +95,18 @@ Result<void> CurlClient::Transfer::prepare() {
   GYRE_TRY_VOID(set_headers());
   if (request.tls) GYRE_TRY_VOID(set_tls(*request.tls));
   return {};
+}
+
+std::string_view CurlClient::Transfer::origin() const {
+  const std::string_view url = asking_.request.url;
+  const size_t scheme = url.find("://");
+  return url.substr(0, scheme == std::string_view::npos ? 0 : url.find_first_of("/?#", scheme + 3));
+}
+
+bool CurlClient::Transfer::set_time_left() {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      deadline_ - std::chrono::steady_clock::now());
+  return set(CURLOPT_TIMEOUT_MS, std::max(1L, static_cast<long>(left.count())));
 }
 
 Result<void> CurlClient::Transfer::set_headers() {

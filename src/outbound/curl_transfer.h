@@ -2,8 +2,12 @@
 
 #include <curl/curl.h>
 
+#include <chrono>
 #include <coroutine>
+#include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "outbound/curl_client.h"
 #include "runtime/message.h"
@@ -36,7 +40,14 @@ class CurlClient::Transfer {
   void finish(CURLcode code);
   void fail(Errc code, std::string context);
 
+  // Scheme and authority of the address.
+  std::string_view origin() const;
+  bool is_late() const { return std::chrono::steady_clock::now() >= deadline_; }
+  // What is left of the time, for libcurl to count from now on.
+  bool set_time_left();
+
   size_t place = 0;  // among the client's transfers
+  std::map<std::string, Host>::iterator at_host;
 
  private:
   void hand_back();
@@ -55,6 +66,7 @@ class CurlClient::Transfer {
   CurlClient& client_;
   Asking& asking_;
   CURL* easy_ = nullptr;
+  std::chrono::steady_clock::time_point deadline_;
   curl_slist* headers_ = nullptr;
   curl_slist* connect_to_ = nullptr;
   HttpResponse response_;
