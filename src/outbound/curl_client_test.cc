@@ -34,7 +34,7 @@ class Backend {
     socklen_t size = sizeof address;
     getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
-    acceptor_ = std::jthread([this](std::stop_token stopping) { accept_all(stopping); });
+    acceptor_ = std::jthread([this](const std::stop_token& stopping) { accept_all(stopping); });
   }
   ~Backend() {
     acceptor_.request_stop();
@@ -50,7 +50,7 @@ class Backend {
   int connections() const { return connections_.load(); }
 
  private:
-  void accept_all(std::stop_token stopping) {
+  void accept_all(const std::stop_token& stopping) {
     while (!stopping.stop_requested()) {
       const int accepted = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
       if (accepted < 0) return;
