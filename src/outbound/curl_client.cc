@@ -142,7 +142,6 @@ void CurlClient::leave_host(Transfer& transfer) {
   if (--transfer.at_host->second.requests == 0) hosts_.erase(transfer.at_host);
 }
 
-// Whether there was one.
 bool CurlClient::end_finished() {
   bool any = false;
   int left = 0;

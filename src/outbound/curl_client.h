@@ -61,6 +61,7 @@ class CurlClient final : public HttpClient {
   bool has_room(const Transfer& transfer) const;
   void start(std::unique_ptr<Transfer> transfer);
   void leave_host(Transfer& transfer);
+  // Whether there was one.
   bool end_finished();
 
   const CurlOptions options_;
