@@ -79,6 +79,12 @@ class Message final : public beast_http::basic_parser<true> {
       set_failure(413, "body too large");
   }
 
+  // Whether these bytes, behind a chunk's data, cannot be the line break that must stand there.
+  // Beast looks only once the whole next line is there.
+  bool lacks_line_break(std::string_view bytes) const {
+    return is_chunk_over_ && !std::string_view("\r\n").starts_with(bytes.substr(0, 2));
+  }
+
  private:
   void set_failure(int status, std::string_view reason) {
     if (failure.status == 0) failure = {status, reason};
@@ -210,6 +216,7 @@ class Message final : public beast_http::basic_parser<true> {
   }
 
   void on_chunk_header_impl(uint64_t size, BeastView extensions, error_code& ec) override {
+    is_chunk_over_ = false;
     for (char c : extensions) {
       if ((static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7F) {
         return abort(ec, 400, "control character in a chunk extension");
@@ -220,8 +227,9 @@ class Message final : public beast_http::basic_parser<true> {
     }
   }
 
-  size_t on_chunk_body_impl(uint64_t, BeastView bytes, error_code&) override {
+  size_t on_chunk_body_impl(uint64_t remaining, BeastView bytes, error_code&) override {
     request_.body.append(bytes.data(), bytes.size());
+    is_chunk_over_ = bytes.size() == remaining;
     return bytes.size();
   }
 
@@ -234,6 +242,7 @@ class Message final : public beast_http::basic_parser<true> {
   bool has_coding_ = false;
   bool has_host_ = false;
   bool is_head_done_ = false;
+  bool is_chunk_over_ = false;  // its data; the line break behind it is still to come
 };
 
 // A request line of three parts whose last is some version of HTTP.
@@ -286,6 +295,10 @@ struct RequestParser::State {
   Step feed_chunk_line(std::string_view bytes);
   // Gives Beast the bytes. Returns how many it took.
   size_t put(std::string_view bytes, error_code& ec) {
+    if (message->lacks_line_break(bytes)) {
+      ec = beast_http::error::bad_chunk;
+      return 0;
+    }
     return message->put(boost::asio::const_buffer(bytes.data(), bytes.size()), ec);
   }
   Step after_put(error_code ec, size_t consumed);

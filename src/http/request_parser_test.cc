@@ -274,6 +274,19 @@ TEST(RequestParser, RefusesWhatTwoParsersCouldReadDifferently) {
   }
 }
 
+// What comes after the data of a chunk is told at once, and not when a whole line of it is there.
+TEST(RequestParser, SeesAtOnceThatAChunkIsLongerThanItSaid) {
+  const std::string text =
+      "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n\r\r\n\r\n";
+  EXPECT_EQ(parse(text).status, -1);
+  EXPECT_EQ(parse(text + "\r").status, -1);
+  for (const std::string_view rest : {"0", "0\r\n", "0\r\n\x9F", "\r0"}) {
+    for (const size_t piece : {std::string_view::npos, size_t{1}, size_t{2}, size_t{3}}) {
+      EXPECT_EQ(parse(text + std::string(rest), piece).status, 400) << rest << ", by " << piece;
+    }
+  }
+}
+
 TEST(RequestParser, StaysFailed) {
   RequestParser parser;
   EXPECT_EQ(parser.feed("\n").progress, Progress::failed);
