@@ -59,8 +59,11 @@ void Session::on_timer() {
 void Session::on_end_due() {
   switch (state_) {
     case State::fresh:
-    case State::connecting:
       return close(protocol::disconnects::kStale);
+    case State::connecting:
+      // Who has shown who it is waits for us. SDKs take "stale" as final, so that is not for them.
+      return close(flags_ & kIdentified ? protocol::disconnects::kServerError
+                                        : protocol::disconnects::kStale);
     case State::connected:
       if (!backend(proxy::Event::refresh)) return close(protocol::disconnects::kExpired);
       return services_.shard.tasks().spawn(refresh_by_backend(Ref<Session>(this)));

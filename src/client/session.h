@@ -76,7 +76,8 @@ class Session final : public LocalCounted, runtime::Timer {
     kPaused = 8,      // not read from, as the backlog is long
     kNamed = 16,      // the client has told its name, for metrics
     kVersioned = 32,
-    kConnected = 64,  // has been, so that it counts
+    kConnected = 64,    // has been, so that it counts
+    kIdentified = 128,  // has shown who it is, and waits for the rest of its `connect`
   };
   // What few sessions have, or few for long.
   struct Rare {

@@ -65,6 +65,7 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   Identity identity;
   std::vector<ServerSide> subs;
   GYRE_CO_TRY_VOID(authenticate(request, std::move(granted), identity, subs));
+  flags_ |= kIdentified;
   if (is_too_fast(protocol::RequestKind::connect, identity.user)) {
     co_return client::refuse(errors::kTooManyRequests);
   }
