@@ -14,6 +14,7 @@ using Answer = std::expected<T, protocol::ErrorCode>;
 namespace errors {
 using protocol::errors::kBadRequest;
 using protocol::errors::kInternal;
+using protocol::errors::kLimitExceeded;
 using protocol::errors::kNotAvailable;
 using protocol::errors::kTooManyRequests;
 using protocol::errors::kUnknownChannel;

@@ -20,7 +20,8 @@ using protocol::json::Scanner;
 // has a value of the wrong type, or too many elements; `null` leaves a value as it is.
 class Decoder {
  public:
-  explicit Decoder(Scanner& scanner) : scanner_(scanner) {}
+  explicit Decoder(Scanner& scanner, MethodSet known = MethodSet::all())
+      : scanner_(scanner), known_(known) {}
 
   // Why a method has answered false.
   Errc failure() const { return is_crowded_ ? Errc::too_large : Errc::malformed; }
@@ -227,6 +228,7 @@ class Decoder {
     return members([&](std::string_view name, bool& ok) {
       return [&]<size_t... I>(std::index_sequence<I...>) {
         return ((http::equals_ignoring_case(name, kMethodNames[I]) &&
+                 known_.has(static_cast<Method>(I)) &&
                  (ok = scanner_.take(':') && member<I>(out), true)) ||
                 ...);
       }(std::make_index_sequence<kCommandMethods>());
@@ -251,6 +253,7 @@ class Decoder {
   }
 
   Scanner& scanner_;
+  const MethodSet known_;
   size_t elements_ = 0;
   bool is_crowded_ = false;
 };
@@ -294,10 +297,10 @@ constexpr SingleMethod kSingleMethods[] = {
     {"update_user_status"},
     {"get_user_status"},
     {"delete_user_status"},
-    {"block_user"},
-    {"unblock_user"},
-    {"revoke_token"},
-    {"invalidate_user_tokens"},
+    known(Method::block_user),
+    known(Method::unblock_user),
+    known(Method::revoke_token),
+    known(Method::invalidate_user_tokens),
     {"device_register"},
     {"device_update"},
     {"device_remove"},
@@ -334,10 +337,10 @@ const SingleMethod* find_single_method(const Decoder::Single& single) {
   return found == std::end(kSingleMethods) ? nullptr : found;
 }
 
-Decoded<Command> resolve(const Decoder::Single& single) {
+Decoded<Command> resolve(const Decoder::Single& single, MethodSet known) {
   const SingleMethod* found = find_single_method(single);
   if (!found) return std::unexpected(Errc::malformed);
-  if (!found->method) return Command(refuse(errors::kNotFound));
+  if (!found->method || !known.has(*found->method)) return Command(refuse(errors::kNotFound));
   if (!single.params && found->method == Method::info) return Command(InfoRequest());
   if (!single.params) return Command(refuse(errors::kBadRequest));
   Decoded<AnyRequest> request = decode_request(*found->method, *single.params);
@@ -357,9 +360,9 @@ Decoded<AnyRequest> decode_request(Method method, std::string_view body) {
   return result;
 }
 
-Decoded<BatchRequest> decode_batch(std::string_view body) {
+Decoded<BatchRequest> decode_batch(std::string_view body, MethodSet known) {
   Scanner scanner(body);
-  Decoder decoder(scanner);
+  Decoder decoder(scanner, known);
   BatchRequest request;
   if (decoder.null_or_value(request) && decoder.at_end()) return request;
   return std::unexpected(decoder.failure());
@@ -370,7 +373,7 @@ Decoded<SingleCommand> SingleCommandReader::next() {
   Decoder decoder(scanner_);
   Decoder::Single single;
   if (!decoder.null_or_value(single)) return std::unexpected(decoder.failure());
-  Decoded<Command> command = resolve(single);
+  Decoded<Command> command = resolve(single, known_);
   if (!command) return std::unexpected(command.error());
   return SingleCommand{.id = single.id, .command = std::move(*command)};
 }

@@ -21,8 +21,9 @@ inline constexpr size_t kCommandsMax = 100'000;
 template <class T>
 using Decoded = std::expected<T, Errc>;
 
+// `known`: other commands of a batch are found to be no method.
 Decoded<AnyRequest> decode_request(Method method, std::string_view body);
-Decoded<BatchRequest> decode_batch(std::string_view body);
+Decoded<BatchRequest> decode_batch(std::string_view body, MethodSet known = MethodSet::all());
 
 // A command of the single-endpoint API (6).
 struct SingleCommand {
@@ -34,13 +35,15 @@ struct SingleCommand {
 // text must outlive it.
 class SingleCommandReader {
  public:
-  explicit SingleCommandReader(std::string_view body) : scanner_(body) {}
+  explicit SingleCommandReader(std::string_view body, MethodSet known = MethodSet::all())
+      : scanner_(body), known_(known) {}
 
   Decoded<SingleCommand> next();
   bool at_end();
 
  private:
   protocol::json::Scanner scanner_;
+  const MethodSet known_;
   size_t commands_ = 0;
 };
 

@@ -50,6 +50,7 @@ void HttpApi::add_routes(http::Router<http::Route>& router) {
       [this](http::Exchange exchange) { shard_.tasks().spawn(serve_batch(std::move(exchange))); });
   for (size_t i = 0; i < kCommandMethods; ++i) {
     const auto method = static_cast<Method>(i);
+    if (!options_.methods.has(method)) continue;
     add(prefix + "/" + std::string(name_of(method)),
         [this, method](http::Exchange exchange) { serve_command(method, std::move(exchange)); });
   }
@@ -142,7 +143,7 @@ runtime::Task<void> HttpApi::finish_command(Method method, http::Exchange exchan
 }
 
 runtime::Task<void> HttpApi::serve_batch(http::Exchange exchange) {
-  Decoded<BatchRequest> request = decode_batch(exchange.request().body);
+  Decoded<BatchRequest> request = decode_batch(exchange.request().body, options_.methods);
   if (!request) {
     exchange.answer(undecodable(Method::batch, request.error()));
     co_return;
@@ -168,7 +169,7 @@ runtime::Task<void> HttpApi::serve_single_endpoint(http::Exchange exchange) {
 // reference.
 runtime::Task<std::optional<http::Response>> HttpApi::run_single_commands(
     const http::Exchange* exchange, std::string* replies) {
-  SingleCommandReader reader(exchange->request().body);
+  SingleCommandReader reader(exchange->request().body, options_.methods);
   size_t done = 0;
   do {
     Decoded<SingleCommand> single = reader.next();

@@ -25,6 +25,7 @@ class HttpApi {
     bool insecure = false;
     bool transport_errors = false;  // errors of commands become HTTP statuses
     uint64_t body_bytes_max = uint64_t{64} * 1024 * 1024;
+    MethodSet methods = MethodSet::standard();
   };
 
   // `observer` may be null.

@@ -90,6 +90,8 @@ TEST_F(HttpApiTest, AnswersACommand) {
 
 TEST_F(HttpApiTest, ServesEveryMethodAndNoOther) {
   for (size_t i = 0; i <= kCommandMethods; ++i) {  // with batch
+    const auto method = static_cast<Method>(i);
+    if (method != Method::batch && !MethodSet::standard().has(method)) continue;
     const std::string path = "/api/" + std::string(kMethodNames[i]);
     EXPECT_THAT(ask({path}), StartsWith("HTTP/1.1 200 ")) << path;
     EXPECT_THAT(ask({path, "x"}), StartsWith("HTTP/1.1 400 ")) << path;
@@ -351,6 +353,25 @@ TEST_F(Recordings, OfEncodings) {
 TEST_F(Recordings, OfTransport) {
   start({.key = "api-key-1"});
   EXPECT_GT(replay("api-transport.jsonl"), 45);
+}
+
+// While they are off, their methods are those of another edition.
+TEST_F(HttpApiTest, KnowsModerationOnlyWhereItIsOn) {
+  constexpr std::string_view kNone = R"({"error":{"code":104,"message":"not found"}})";
+  const std::string batch = R"({"commands":[{"block_user":{"user":"ann"}}]})";
+  const std::string single = R"({"method":"block_user","params":{"user":"ann"}})";
+  EXPECT_THAT(ask({"/api/block_user", R"({"user":"ann"})"}), StartsWith("HTTP/1.1 404 "));
+  EXPECT_EQ(ask({"/api/batch", batch}), json(R"({"replies":[)" + std::string(kNone) + "]}"));
+  EXPECT_EQ(ask({"/api", single}), json(kNone));
+  EXPECT_EQ(ask({"/api", R"({"method":"block_user"})"}), json(kNone));
+  start({.key = "k", .methods = MethodSet::standard().with_moderation()});
+  EXPECT_EQ(ask({"/api/block_user", R"({"user":"ann"})"}), json(R"({"result":{}})"));
+  EXPECT_EQ(ask({"/api/batch", batch}), json(R"({"replies":[{"block_user":{}}]})"));
+  EXPECT_EQ(ask({"/api", single}), json(R"({"result":{}})"));
+  EXPECT_EQ(ask({"/api/unblock_user", R"({"user":"ann"})"}), json(R"({"result":{}})"));
+  EXPECT_EQ(ask({"/api/revoke_token", R"({"uid":"t"})"}), json(R"({"result":{}})"));
+  EXPECT_EQ(ask({"/api/invalidate_user_tokens", R"({"user":"ann","issued_before":5})"}),
+            json(R"({"result":{}})"));
 }
 
 }  // namespace

@@ -8,7 +8,9 @@
 namespace gyre::api {
 
 // The methods of the server API. Those up to shared_poll_publish are commands, in the order in
-// which a batch looks for them (spec server-api.md 4); the rest are other labels of metrics (5).
+// which a batch looks for them (spec server-api.md 4). So are the next ones up to `batch`, which
+// the reference has in another edition, and we where the configuration switches them on. The rest
+// are other labels of metrics (5).
 enum class Method : uint8_t {
   publish,
   broadcast,
@@ -30,6 +32,10 @@ enum class Method : uint8_t {
   map_stats,
   map_clear,
   shared_poll_publish,
+  block_user,
+  unblock_user,
+  revoke_token,
+  invalidate_user_tokens,
   batch,
   broadcast_publish,  // one channel of a broadcast
   unknown,            // a command of a batch that names no method
@@ -60,6 +66,10 @@ inline constexpr std::array<std::string_view, kMethods> kMethodNames{
     "map_stats",
     "map_clear",
     "shared_poll_publish",
+    "block_user",
+    "unblock_user",
+    "revoke_token",
+    "invalidate_user_tokens",
     "batch",
     "broadcast_publish",
     "unknown",
@@ -68,5 +78,25 @@ inline constexpr std::array<std::string_view, kMethods> kMethodNames{
 constexpr std::string_view name_of(Method method) {
   return kMethodNames[static_cast<size_t>(method)];
 }
+
+// The commands that a node knows; others are answered as if they did not exist.
+class MethodSet {
+ public:
+  // Without those that have to be switched on.
+  static constexpr MethodSet standard() { return MethodSet(up_to(Method::block_user)); }
+  static constexpr MethodSet all() { return MethodSet(up_to(Method::batch)); }
+  // Those that gyre.moderation switches on.
+  constexpr MethodSet with_moderation() const {
+    return MethodSet(bits_ | (up_to(Method::batch) & ~up_to(Method::block_user)));
+  }
+  constexpr bool has(Method method) const { return bits_ & bit(method); }
+
+ private:
+  explicit constexpr MethodSet(uint64_t bits) : bits_(bits) {}
+  static constexpr uint64_t bit(Method method) { return uint64_t{1} << static_cast<int>(method); }
+  static constexpr uint64_t up_to(Method end) { return bit(end) - 1; }
+  uint64_t bits_;
+};
+static_assert(kMethods <= 64);
 
 }  // namespace gyre::api

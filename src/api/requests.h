@@ -316,13 +316,45 @@ struct SharedPollPublishRequest {
                                           field<6>("epoch", &SharedPollPublishRequest::epoch));
 };
 
+struct BlockUserRequest {
+  int64_t expire_at = 0;  // Unix seconds; 0: for good
+  std::string user;
+  static constexpr auto fields = describe(field<1>("expire_at", &BlockUserRequest::expire_at),
+                                          field<2>("user", &BlockUserRequest::user));
+};
+
+struct UnblockUserRequest {
+  std::string user;
+  static constexpr auto fields = describe(field<1>("user", &UnblockUserRequest::user));
+};
+
+struct RevokeTokenRequest {
+  int64_t expire_at = 0;  // Unix seconds; 0: for good
+  std::string uid;        // the claim jti
+  static constexpr auto fields = describe(field<1>("expire_at", &RevokeTokenRequest::expire_at),
+                                          field<2>("uid", &RevokeTokenRequest::uid));
+};
+
+struct InvalidateUserTokensRequest {
+  int64_t expire_at = 0;  // Unix seconds; 0: for good
+  std::string user;
+  int64_t issued_before = 0;  // Unix seconds; 0: now
+  std::string channel;        // its subscription tokens; empty: connection tokens
+  static constexpr auto fields =
+      describe(field<1>("expire_at", &InvalidateUserTokensRequest::expire_at),
+               field<2>("user", &InvalidateUserTokensRequest::user),
+               field<3>("issued_before", &InvalidateUserTokensRequest::issued_before),
+               field<4>("channel", &InvalidateUserTokensRequest::channel));
+};
+
 // The index is the Method.
 using AnyRequest =
     std::variant<PublishRequest, BroadcastRequest, SubscribeRequest, UnsubscribeRequest,
                  DisconnectRequest, HistoryRequest, HistoryRemoveRequest, PresenceRequest,
                  PresenceStatsRequest, InfoRequest, RpcRequest, RefreshRequest, ChannelsRequest,
                  MapPublishRequest, MapRemoveRequest, MapReadStateRequest, MapReadStreamRequest,
-                 MapStatsRequest, MapClearRequest, SharedPollPublishRequest>;
+                 MapStatsRequest, MapClearRequest, SharedPollPublishRequest, BlockUserRequest,
+                 UnblockUserRequest, RevokeTokenRequest, InvalidateUserTokensRequest>;
 static_assert(std::variant_size_v<AnyRequest> == kCommandMethods);
 
 inline Method method_of(const AnyRequest& request) {

@@ -72,7 +72,11 @@ constexpr std::tuple kCommands{&Service::publish,
                                &Service::map_read_stream,
                                &Service::map_stats,
                                &Service::map_clear,
-                               &Service::shared_poll_publish};
+                               &Service::shared_poll_publish,
+                               &Service::block_user,
+                               &Service::unblock_user,
+                               &Service::revoke_token,
+                               &Service::invalidate_user_tokens};
 
 template <size_t I>
 runtime::Task<Answer<AnyResult>> start(Service& service, AnyRequest& request) {

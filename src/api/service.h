@@ -13,6 +13,7 @@
 #include "api/results.h"
 #include "channel/namespaces.h"
 #include "client/audience.h"
+#include "client/moderation.h"
 #include "hub/directory.h"
 #include "runtime/memory_pressure.h"
 #include "runtime/shard.h"
@@ -42,6 +43,7 @@ class Service : runtime::ShardBound {
     client::Audience& audience;
     NodeFacts node;
     runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
+    client::Moderation* moderation = nullptr;  // null: its methods do not exist
   };
   Service(Parts parts, std::shared_ptr<const channel::Namespaces> namespaces)
       : shard_(parts.shard),
@@ -49,6 +51,7 @@ class Service : runtime::ShardBound {
         audience_(parts.audience),
         node_(std::move(parts.node)),
         memory_(parts.memory),
+        moderation_(parts.moderation),
         namespaces_(std::move(namespaces)) {}
 
   // The namespaces of a new configuration, for commands that begin from now on.
@@ -87,6 +90,12 @@ class Service : runtime::ShardBound {
   runtime::Task<Answer<EmptyResult>> map_stats(MapStatsRequest request);
   runtime::Task<Answer<EmptyResult>> map_clear(MapClearRequest request);
   runtime::Task<Answer<EmptyResult>> shared_poll_publish(SharedPollPublishRequest request);
+
+  // moderation.cc
+  runtime::Task<Answer<EmptyResult>> block_user(BlockUserRequest request);
+  runtime::Task<Answer<EmptyResult>> unblock_user(UnblockUserRequest request);
+  runtime::Task<Answer<EmptyResult>> revoke_token(RevokeTokenRequest request);
+  runtime::Task<Answer<EmptyResult>> invalidate_user_tokens(InvalidateUserTokensRequest request);
 
  private:
   struct Content;
@@ -139,6 +148,7 @@ class Service : runtime::ShardBound {
   client::Audience& audience_;
   const NodeFacts node_;
   runtime::MemoryPressure& memory_;
+  client::Moderation* const moderation_;
   std::shared_ptr<const channel::Namespaces> namespaces_;
 };
 

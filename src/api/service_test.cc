@@ -380,5 +380,53 @@ TEST_F(ServiceTest, TakesNewNamespaces) {
   EXPECT_EQ(code(history("news")), 108u);
 }
 
+TEST_F(ServiceTest, BlocksUsers) {
+  const auto block = [&](std::string user, int64_t expire_at = 0) {
+    return run([&](Service& service) {
+      return service.block_user({.expire_at = expire_at, .user = user});
+    });
+  };
+  const int64_t now = shard_.unix_seconds();
+  EXPECT_EQ(block("").error().code, errors::kBadRequest.code);
+  EXPECT_EQ(block(std::string(1025, 'u')).error().code, errors::kBadRequest.code);
+  EXPECT_EQ(block("ann", now).error().code, errors::kBadRequest.code) << "has ended already";
+  EXPECT_EQ(block("ann", -1).error().code, errors::kBadRequest.code);
+  EXPECT_FALSE(node_->moderation.is_blocked("ann", now));
+  EXPECT_TRUE(block("ann", now + 1));
+  EXPECT_TRUE(node_->moderation.is_blocked("ann", now));
+  EXPECT_TRUE(block("bob"));
+  EXPECT_EQ(block("cid").error().code, errors::kLimitExceeded.code);
+  EXPECT_EQ(run([](Service& service) { return service.unblock_user({}); }).error().code,
+            errors::kBadRequest.code);
+  EXPECT_TRUE(run([](Service& service) { return service.unblock_user({.user = "bob"}); }));
+  EXPECT_TRUE(block("cid"));
+}
+
+TEST_F(ServiceTest, RevokesTokens) {
+  const int64_t now = shard_.unix_seconds();
+  const client::TokenMark token{.uid = "t", .issued_at = now - 1};
+  const auto is_revoked = [&](std::string_view channel) {
+    return node_->moderation.is_revoked(token, "ann", channel, now);
+  };
+  EXPECT_EQ(run([](Service& service) { return service.revoke_token({}); }).error().code,
+            errors::kBadRequest.code);
+  EXPECT_TRUE(run([](Service& service) { return service.revoke_token({.uid = "other"}); }));
+  const auto invalidate = [&](InvalidateUserTokensRequest request) {
+    return run([&](Service& service) { return service.invalidate_user_tokens(request); });
+  };
+  EXPECT_EQ(invalidate({}).error().code, errors::kBadRequest.code);
+  EXPECT_EQ(invalidate({.user = "ann", .issued_before = -1}).error().code,
+            errors::kBadRequest.code);
+  EXPECT_EQ(invalidate({.user = "ann", .channel = std::string(1025, 'c')}).error().code,
+            errors::kBadRequest.code);
+  EXPECT_TRUE(invalidate({.user = "ann", .issued_before = now - 1, .channel = "chat"}));
+  EXPECT_FALSE(is_revoked("chat")) << "was issued in that second";
+  EXPECT_TRUE(invalidate({.user = "ann", .channel = "chat"}));
+  EXPECT_TRUE(is_revoked("chat")) << "without a time, all until now";
+  EXPECT_FALSE(is_revoked(""));
+  EXPECT_EQ(run([](Service& service) { return service.revoke_token({.uid = "t"}); }).error().code,
+            errors::kLimitExceeded.code);
+}
+
 }  // namespace
 }  // namespace gyre::api

@@ -54,7 +54,8 @@ struct TestNode {
         service({.shard = shard,
                  .directory = directory,
                  .audience = audience,
-                 .node = {.uid = "u-1", .name = "n", .version = "v", .started = shard.now()}},
+                 .node = {.uid = "u-1", .name = "n", .version = "v", .started = shard.now()},
+                 .moderation = &moderation},
                 recorded_namespaces()) {}
 
   engine::memory::MemoryBroker broker;
@@ -67,6 +68,7 @@ struct TestNode {
   hub::Directory directory;
   std::vector<client::Roster*> rosters;
   client::Audience audience;
+  client::Moderation moderation{{.entries = 2}};
   Service service;
 };
 

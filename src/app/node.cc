@@ -34,6 +34,7 @@ Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> k
       http_client_(http_client),
       memory_(options_.memory_limit),
       admission_(options_.admission, [this] { return connected_clients(); }, memory_) {
+  if (options_.moderation) moderation_.emplace(*options_.moderation);
   set_.lends = !options_.has_own_descriptor_tables;
   std::vector<const metrics::ShardMetrics*> counted;
   for (size_t i = 0; i < kernels.size(); ++i) {
@@ -171,6 +172,7 @@ NodeShard::NodeShard(Node& node, size_t index)
                 .connection_tokens = nullptr,
                 .subscription_tokens = nullptr,
                 .audience = &audience_,
+                .moderation = node.moderation(),
                 .memory = node.memory_},
       audience_(shard_, node.rosters_),
       websocket_(sockets_, roster_, node.admission_, metrics_, node.options_.origins,
@@ -183,7 +185,8 @@ NodeShard::NodeShard(Node& node, size_t index)
                              .version = node.options_.version,
                              .started = shard_.now(),
                              .metrics = [&node] { return node.metrics_summary(); }},
-                    .memory = node.memory_},
+                    .memory = node.memory_,
+                    .moderation = node.moderation()},
                    node.options_.settings->namespaces),
       api_counter_(std::make_unique<ApiCounter>(metrics_)),
       external_(sockets_, {}),

@@ -11,6 +11,7 @@
 #include "client/audience.h"
 #include "client/census.h"
 #include "client/client_id.h"
+#include "client/moderation.h"
 #include "client/rate_limiter.h"
 #include "client/roster.h"
 #include "engine/broker.h"
@@ -58,6 +59,8 @@ class Node {
   std::shared_ptr<const api::NodeMetrics> metrics_summary() const;
   uint64_t connected_clients() const;
   runtime::MemoryPressure& memory() { return memory_; }
+  // Null: nobody can be blocked, nothing revoked.
+  client::Moderation* moderation() { return moderation_ ? &*moderation_ : nullptr; }
 
  private:
   friend class NodeShard;
@@ -79,6 +82,7 @@ class Node {
   runtime::MemoryPressure memory_;
   transport::Admission admission_;
   client::UserBuckets user_buckets_;
+  std::optional<client::Moderation> moderation_;  // none: nobody can be blocked
   std::string uid_;
   uint64_t seed_ = 0;
   // By shard; each fills in its own place, before any of them is used.

@@ -217,12 +217,14 @@ Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
     options.websocket.pong_timeout = timeout;
   }
   if (!tree.boolean("http_api.disabled")) {
+    const auto methods = api::MethodSet::standard();
     options.api = {
         .prefix = handler_path(tree, "http_api.handler_prefix"),
         .key = tree.text("http_api.key"),
         .insecure = tree.boolean("http_api.insecure"),
         .transport_errors = tree.text("http_api.error_mode") == "transport",
-        .body_bytes_max = static_cast<uint64_t>(tree.integer("gyre.http_api.max_body_size"))};
+        .body_bytes_max = static_cast<uint64_t>(tree.integer("gyre.http_api.max_body_size")),
+        .methods = options.moderation ? methods.with_moderation() : methods};
     options.api_is_external = tree.boolean("http_api.external");
   }
   if (tree.boolean("health.enabled")) {
@@ -260,6 +262,10 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.sockets = {.queue_bytes_max = limit(tree, "client.queue_max_size"),
                      .write_timeout = write_timeout(tree)};
   options.memory_limit = memory_limit(tree);
+  if (tree.boolean("gyre.moderation.enabled")) {
+    options.moderation = {.entries =
+                              static_cast<size_t>(tree.integer("gyre.moderation.max_entries"))};
+  }
   options.shutdown_rate = static_cast<uint64_t>(tree.integer("gyre.shutdown_rate"));
   // The other half is for the connections to close and for what is in work.
   options.shutdown_most = not_negative(tree, "shutdown.timeout") / 2;

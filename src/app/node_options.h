@@ -10,6 +10,7 @@
 #include "app/demo.h"
 #include "auth/token_verifier.h"
 #include "base/result.h"
+#include "client/moderation.h"
 #include "client/settings.h"
 #include "config/tree.h"
 #include "http/origin.h"
@@ -31,6 +32,7 @@ struct NodeOptions {
   uint64_t memory_limit = 0;    // bytes; 0: none
   uint64_t shutdown_rate = 0;   // connections that are told per second; 0: all at once
   os::Nanos shutdown_most = 0;  // in which all must have been told, at any rate
+  std::optional<client::Moderation::Limits> moderation;  // none: it is off
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;
   auth::VerifierOptions subscription_tokens;

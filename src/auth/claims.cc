@@ -131,13 +131,13 @@ void take_claim(Claims& claims, RawOptions& options, std::string_view key, dom::
   } else if (key == "nbf") {
     claims.not_before = seconds_of(value);
   } else if (key == "iat") {
-    seconds_of(value);
+    claims.issued_at = seconds_of(value);
   } else if (key == "expire_at") {
     claims.expire_at = seconds_of(value);
   } else if (key == "iss") {
     claims.issuer = text_of(value);
   } else if (key == "jti") {
-    text_of(value);
+    claims.id = text_of(value);
   } else if (key == "aud") {
     claims.audience = audience_of(value);
   } else if (key == "channel") {

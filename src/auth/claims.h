@@ -32,6 +32,8 @@ struct Claims {
   std::optional<int64_t> expires;     // exp, Unix seconds
   std::optional<int64_t> not_before;  // nbf
   std::optional<int64_t> expire_at;   // of the connection or subscription; 0 or less: never
+  std::optional<int64_t> issued_at;   // iat
+  std::string id;                     // jti
   std::string issuer;
   std::vector<std::string> audience;
   std::string channel;

@@ -77,6 +77,16 @@ runtime::Task<void> Audience::refresh(Target target, RefreshOrder order) {
   co_await latch;
 }
 
+runtime::Task<void> Audience::end_what_is_revoked(std::optional<std::string> user) {
+  runtime::Latch latch(rosters_.size());
+  for (size_t i = 0; i < rosters_.size(); ++i) {
+    shard_.tasks().spawn(run_and_arrive(
+        *shard_.set().shards[i],
+        [roster = rosters_[i], user] { return roster->end_what_is_revoked(user); }, &latch));
+  }
+  co_await latch;
+}
+
 runtime::Task<std::vector<std::pair<std::string, uint32_t>>> Audience::channels(
     std::shared_ptr<const Glob> filter) {
   std::unordered_map<std::string, uint32_t> sums;

@@ -67,6 +67,9 @@ class Audience {
   runtime::Task<void> unsubscribe(Target target, std::string channel, protocol::Unsubscribe reason);
   runtime::Task<void> disconnect(Target target, protocol::Disconnect reason);
   runtime::Task<void> refresh(Target target, RefreshOrder order);
+  // After client::Moderation has been told: ends what has come with revoked tokens, of the user, or
+  // without one of anybody.
+  runtime::Task<void> end_what_is_revoked(std::optional<std::string> user);
 
   // Channels with subscribers and how many each has, in no order. `filter` may be null.
   runtime::Task<std::vector<std::pair<std::string, uint32_t>>> channels(

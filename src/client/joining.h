@@ -41,6 +41,7 @@ struct Session::SubscribePlan {
   bool rejects_unrecovered = false;               // SubscribeRequest::flag, bit 1
   std::optional<protocol::StreamPosition> since;  // to recover from
   std::optional<int64_t> end;                     // Unix seconds
+  std::optional<auth::Claims> token;              // that allows it, if it may be revoked
   std::string info;
   std::string data;
   std::chrono::seconds history_meta_ttl{0};

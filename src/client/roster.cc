@@ -171,6 +171,18 @@ runtime::Task<void> Roster::refresh(const Target& target, RefreshOrder order) {
   });
 }
 
+runtime::Task<void> Roster::end_what_is_revoked(std::optional<std::string> user) {
+  if (user) {
+    co_return co_await in_slices(
+        matching({.user = std::move(*user), .client = {}, .session = {}, .spared = {}}),
+        [](Session& session) { session.end_what_is_revoked(); });
+  }
+  for (size_t outlet = 0; outlet < by_outlet_.size(); ++outlet) {
+    if (outlet > 0 && outlet % kSessionsPerSlice == 0) co_await runtime::Yield();
+    if (by_outlet_[outlet]) by_outlet_[outlet]->end_what_is_revoked();
+  }
+}
+
 runtime::Task<void> Roster::drain(protocol::Disconnect reason, os::Nanos time) {
   const auto all = static_cast<os::Nanos>(std::max<size_t>(sessions_, 1));
   const os::Nanos began = services_->shard.now();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,8 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
                                   protocol::Unsubscribe reason);
   runtime::Task<void> disconnect(const Target& target, protocol::Disconnect reason);
   runtime::Task<void> refresh(const Target& target, RefreshOrder order);
+  // Ends what has come with tokens that are revoked: of the user, or without one of anybody.
+  runtime::Task<void> end_what_is_revoked(std::optional<std::string> user);
   // Ends all connections, evenly over so much time: those of a whole node that come back at once
   // would be a storm for the others.
   runtime::Task<void> drain(protocol::Disconnect reason, os::Nanos time);

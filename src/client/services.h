@@ -19,6 +19,7 @@ namespace gyre::client {
 
 class Audience;
 class Census;
+class Moderation;
 class RateLimiter;
 class Roster;
 
@@ -39,6 +40,7 @@ struct Services {
   Audience* audience = nullptr;             // the connections of the whole node
   auth::KeySets* key_sets = nullptr;        // where the verifiers look; null: there are none
   const proxy::Proxies* proxies = nullptr;  // backends that decide; null: there are none
+  const Moderation* moderation = nullptr;   // who is blocked, what is revoked; null: nothing can be
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
 

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ref.h"
@@ -12,6 +14,7 @@
 #include "client/client_id.h"
 #include "client/command_box.h"
 #include "client/counting.h"
+#include "client/moderation.h"
 #include "client/refusal.h"
 #include "client/reply_size.h"
 #include "client/roster.h"
@@ -60,6 +63,8 @@ class Session final : public LocalCounted, runtime::Timer {
   static runtime::Task<Result<void>> subscribe_by_server(Ref<Session> self, SubscribeOrder order);
   void unsubscribe_by_server(std::string_view channel, const protocol::Unsubscribe& reason);
   void refresh_by_server(const RefreshOrder& order);
+  // Ends the connection or those of its subscriptions whose tokens have been revoked.
+  void end_what_is_revoked();
 
  private:
   enum class State : uint8_t {
@@ -85,6 +90,10 @@ class Session final : public LocalCounted, runtime::Timer {
     std::string conn_info;
     std::string meta;
     std::unique_ptr<proxy::ClientHeaders> headers;  // for backends; null: none
+    // Of the tokens that the connection and its subscriptions have come with, where tokens can be
+    // revoked at all.
+    std::optional<TokenMark> token;
+    std::vector<std::pair<hub::ChannelSlot, TokenMark>> subscription_tokens;
     // A frame behind a command in work, and how much of it has been processed.
     struct Waiting {
       std::string bytes;
@@ -256,6 +265,15 @@ class Session final : public LocalCounted, runtime::Timer {
     return services_.proxies ? services_.proxies->find(event, name) : nullptr;
   }
   proxy::Caller caller() const;
+
+  // --- Users that are blocked and tokens that are revoked (revocation.cc)
+  static TokenMark mark_of(const auth::Claims& claims);
+  // Whether the token, of the connection or a subscription, counts no more; it is for the user.
+  bool is_revoked(const auth::Claims& claims, std::string_view user) const;
+  Answer<void> check_moderation(std::string_view user) const;
+  void keep_token(const auth::Claims& claims);
+  void keep_token(hub::ChannelSlot channel, const auth::Claims& claims);
+  void forget_token(hub::ChannelSlot channel);
 
   bool has_waiting_unsubscribe(hub::ChannelSlot channel) const;
   void answer_waiting_unsubscribes(hub::ChannelSlot channel);

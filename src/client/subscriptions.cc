@@ -92,6 +92,7 @@ size_t Session::live_subscriptions() const {
 }
 
 void Session::forget(Subscription& subscription) {
+  forget_token(subscription.channel);
   if (!subscription.is(Subscription::kJoining)) {
     services_.metrics.actions[metrics::Action::remove_subscription].add();
     services_.metrics.subscriptions[client_name()].subtract();

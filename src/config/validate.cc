@@ -287,6 +287,10 @@ class Validation {
       report_.add(tree_, "gyre.memory_limit",
                   fmt::format("gyre.memory_limit \"{}\" is neither auto nor a size", memory));
     }
+    if (tree_.integer("gyre.moderation.max_entries") < 1) {
+      report_.add(tree_, "gyre.moderation.max_entries",
+                  "gyre.moderation.max_entries must be 1 or more");
+    }
     if (tree_.integer("gyre.shutdown_rate") < 0) {
       report_.add(tree_, "gyre.shutdown_rate", "gyre.shutdown_rate must not be negative");
     }

@@ -247,6 +247,10 @@ enum class ApiMethod : uint8_t {
   map_stats,
   map_clear,
   shared_poll_publish,
+  block_user,
+  unblock_user,
+  revoke_token,
+  invalidate_user_tokens,
   batch,              // of errors only: a body that cannot be read
   broadcast_publish,  // of errors only: one channel of a broadcast
   unknown,            // of errors only: a batch command without a known name
@@ -273,6 +277,10 @@ inline constexpr auto kLabelValues<ApiMethod> =
                                      "map_stats",
                                      "map_clear",
                                      "shared_poll_publish",
+                                     "block_user",
+                                     "unblock_user",
+                                     "revoke_token",
+                                     "invalidate_user_tokens",
                                      "batch",
                                      "broadcast_publish",
                                      "unknown"});

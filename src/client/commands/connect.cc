@@ -144,6 +144,8 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
       services_.connection_tokens->verify_connect(token, services_.shard.unix_seconds());
   if (!verified) return std::unexpected(refusal_of(verified.error()));
   auth::Claims& claims = verified->claims;
+  if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
+  keep_token(claims);
   if (claims.subs.empty()) {
     for (std::string& channel : claims.channels)
       claims.subs.emplace_back(std::move(channel), auth::SubscriptionOptions());
@@ -276,6 +278,7 @@ runtime::Task<Answer<void>> Session::admit(const Identity& identity) {
   }
   flags_ |= kCounted;
   services_.roster.admit(*this, identity.user);
+  GYRE_CO_TRY_VOID(check_moderation(identity.user));
   if (!identity.info.empty()) rare().conn_info = identity.info;
   if (!identity.meta.empty()) rare().meta = identity.meta;
   if (identity.end && *identity.end < services_.shard.unix_seconds()) {

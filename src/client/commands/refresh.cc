@@ -62,6 +62,8 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
   const std::optional<int64_t> end = services_.settings->insecure ? std::nullopt : claims.end();
   if (end && *end <= now) return client::refuse(errors::kExpired);
   if (has_other_token_channels(claims)) return client::refuse(disconnects::kInsufficientState);
+  if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
+  keep_token(claims);
   if (!claims.options.info.empty()) rare().conn_info = claims.options.info;
   if (!claims.meta.empty() || rare_) rare().meta = claims.meta;
   if (!GYRE_PLANTED(refresh_keeps_old_end)) expire_at(end);
@@ -154,6 +156,8 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
   const auth::Claims& claims = verified->claims;
   const std::optional<int64_t> end = claims.end();
   if (end && *end <= now) return client::refuse(errors::kExpired);
+  if (is_revoked(claims, verified->user)) return client::refuse(errors::kPermissionDenied);
+  keep_token(subscription->channel, claims);
   subscription->info = claims.options.info.empty()
                            ? nullptr
                            : std::make_unique<const std::string>(claims.options.info);

@@ -57,6 +57,7 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   } else {
     joining.emplace(*this, plan.channel, plan.flags);
   }
+  if (plan.token) keep_token(joining->channel(), *plan.token);
   const Answer<hub::Joined> joined = co_await join(plan, *joining);
   if (!is_open()) co_return Answer<void>();
   if (!joined) co_return std::unexpected(joined.error());
@@ -122,9 +123,11 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
     return plan;
   }
   if (!request.token.empty()) {
-    GYRE_TRY(const auth::Claims claims, verify_token(request));
+    GYRE_TRY(auth::Claims claims, verify_token(request));
+    if (is_revoked(claims, user())) return client::refuse(errors::kPermissionDenied);
     plan.end = claims.end();
     grant(claims.options, plan);
+    if (services_.moderation) plan.token = std::move(claims);
   } else if (const channel::Refusal refusal = channel::may_subscribe(resolved, who, rules)) {
     return client::refuse(*refusal);
   }
