@@ -279,6 +279,7 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.position_check_delay = not_negative(tree, "client.channel_position_check_delay");
   options.position_max_lag = not_negative(tree, "client.channel_position_max_time_lag");
   options.has_own_descriptor_tables = tree.text("gyre.descriptor_tables") == "per_shard";
+  options.sends_by_ring = tree.boolean("gyre.ring_sends");
   GYRE_TRY_VOID(set_listeners(tree, options));
   GYRE_TRY_VOID(set_endpoints(tree, options));
   return options;

@@ -59,6 +59,7 @@ struct NodeOptions {
   os::ListenOptions external;
   std::optional<os::ListenOptions> internal;  // absent: everything is served on the external one
   bool has_own_descriptor_tables = false;
+  bool sends_by_ring = true;
 };
 
 // An error names the key and what is wrong with it.

@@ -100,7 +100,7 @@ class ShardThreads {
     if (node_.options().has_own_descriptor_tables) {
       GYRE_TRY_VOID(os::use_own_descriptor_table());
     }
-    GYRE_TRY_VOID(kernels_[index]->open());
+    GYRE_TRY_VOID(kernels_[index]->open(node_.options().sends_by_ring));
     const runtime::TurnScope scope(node_.shard(index));
     GYRE_TRY(parts_[index], NodeShard::create(node_, index));
     return {};
@@ -312,6 +312,9 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
   const Result<NodeShard::Ports> ports = threads.start();
   if (!ports) return refuse_to_start(ports.error());
   tell_listeners(running, *ports);
+  if (running.sends_by_ring && !kernels.front()->has_ring()) {
+    log::info("io_uring is not available here, deliveries are sent one by one");
+  }
   warn_of_insecure_modes(tree, running);
   serve_signals(source, running, *node, threads);
   log::info("shutting down ...");

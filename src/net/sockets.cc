@@ -315,10 +315,9 @@ void Sockets::enqueue(uint32_t slot, Outlet& outlet, FrameRef frame) {
 
 bool Sockets::flush() {
   // Handlers called meanwhile may mark more: the list grows while it is walked.
-  for (size_t i = 0; i < prompt_.size(); ++i) {
-    const uint32_t slot = prompt_[i];
-    if (!outlets_.contains(slot) || !(outlets_[slot].flags & kDirty)) continue;
-    after_flush(slot, outlets_[slot]);
+  for (size_t i = 0; i < prompt_.size();) {
+    while (i < prompt_.size()) flush_marked(prompt_[i++]);
+    send_batch();
   }
   prompt_.clear();
   const size_t slice = GYRE_FAULT(bulk_cut) ? 1 : kBulkSendsPerTurn;
@@ -326,13 +325,52 @@ bool Sockets::flush() {
   for (; bulk_done_ < end; ++bulk_done_) {
     const uint32_t slot = bulk_[bulk_done_];
     if (bulk_done_ + 4 < end) prefetch_if_open(bulk_[bulk_done_ + 4]);
-    if (!outlets_.contains(slot) || !(outlets_[slot].flags & kDirty)) continue;
-    after_flush(slot, outlets_[slot]);
+    flush_marked(slot);
   }
+  send_batch();
   if (bulk_done_ < bulk_.size()) return true;
   bulk_.clear();
   bulk_done_ = 0;
   return false;
+}
+
+// A lone frame joins the batch; whatever else waits is sent at once.
+void Sockets::flush_marked(uint32_t slot) {
+  const auto is_marked = [this, slot] {
+    return outlets_.contains(slot) && outlets_[slot].flags & kDirty;
+  };
+  if (!is_marked()) return;
+  Outlet& outlet = outlets_[slot];
+  if (outlet.pending == 0 || outlet.pending & 1 || outlet.flags & (kHeld | kOverflowed)) {
+    send_batch();  // nothing of it may be on its way when a handler is told something
+    if (is_marked()) after_flush(slot, outlets_[slot]);
+    return;
+  }
+  outlet.flags &= static_cast<uint8_t>(~kDirty);
+  batch_[batched_++] = {
+      .socket = outlet.socket,
+      .token = token(slot),
+      .bytes = framed_alone(*reinterpret_cast<Frame*>(outlet.pending), outlet.framing)};
+  if (batched_ == batch_.size()) send_batch();
+}
+
+void Sockets::send_batch() {
+  const std::span<os::Sending> sendings(batch_.data(), std::exchange(batched_, 0));
+  if (sendings.empty()) return;
+  shard_.kernel().send_each(sendings);
+  // First the books of all, then what handlers are told: they may close any of these connections.
+  for (const os::Sending& sending : sendings) {
+    const uint32_t slot = slot_of(sending.token);
+    if (sending.sent < 0) {
+      ended_.emplace_back(SocketHandle{slot, generation_of(sending.token)}, EndReason::broken);
+    } else {
+      note_lone_sent(slot, outlets_[slot], sending.bytes, static_cast<size_t>(sending.sent));
+    }
+  }
+  for (const os::Sending& sending : sendings) {
+    if (sending.sent < 0) continue;
+    if (Outlet* outlet = resolve(sending.token)) after_sent(slot_of(sending.token), *outlet);
+  }
 }
 
 void Sockets::after_flush(uint32_t slot, Outlet& outlet) {
@@ -344,6 +382,10 @@ void Sockets::after_flush(uint32_t slot, Outlet& outlet) {
     ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::broken);
     return;
   }
+  after_sent(slot, outlet);
+}
+
+void Sockets::after_sent(uint32_t slot, Outlet& outlet) {
   if (outlet.flags & kBlocked) return;
   if (outlet.flags & kClosing) {
     close({slot, outlet.generation});
@@ -394,21 +436,26 @@ bool Sockets::flush_outlet(uint32_t slot, Outlet& outlet) {
   const iovec part = part_of(bytes);
   const ptrdiff_t sent = shard_.kernel().send(outlet.socket, token(slot), {&part, 1});
   if (sent < 0) return false;
-  if (static_cast<size_t>(sent) == bytes.size()) {
+  note_lone_sent(slot, outlet, bytes, static_cast<size_t>(sent));
+  return true;
+}
+
+// Of the outlet's only frame, framed as `bytes`, the system has taken so many.
+void Sockets::note_lone_sent(uint32_t slot, Outlet& outlet, std::string_view bytes, size_t sent) {
+  auto* frame = reinterpret_cast<Frame*>(outlet.pending);
+  if (sent == bytes.size()) {
     outlet.pending = 0;
     if (!GYRE_PLANTED(byte_account_drifts)) outlet.queued_bytes = 0;
     FrameRef::adopt(frame).reset();
-    return true;
+    return;
   }
   Queue& queue = make_queue(outlet, slot);
   if (sent > 0) {
     const size_t header = bytes.size() - frame->size();
-    note_begun(outlet, queue, {.frames = 1, .header = bytes.substr(0, header)},
-               static_cast<size_t>(sent));
+    note_begun(outlet, queue, {.frames = 1, .header = bytes.substr(0, header)}, sent);
   }
   outlet.flags |= kBlocked;
   shard_.timers().arm(queue, write_deadline(outlet));
-  return true;
 }
 
 // One system call's worth of a queue: up to a few dozen frames, batched into WebSocket messages.

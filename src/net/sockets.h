@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -180,10 +181,15 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void prefetch_if_open(uint32_t slot) const {
     if (outlets_.contains(slot)) prefetch(slot);
   }
+  void note_lone_sent(uint32_t slot, Outlet& outlet, std::string_view bytes, size_t sent);
+  void flush_marked(uint32_t slot);
+  void send_batch();
   void after_flush(uint32_t slot, Outlet& outlet);
+  void after_sent(uint32_t slot, Outlet& outlet);
   void end(uint32_t slot, EndReason reason);
 
   static constexpr size_t kBulkSendsPerTurn = 512;
+  static constexpr size_t kSendsPerBatch = 128;
   // A system call is given no more: the kernel takes all that it is given once it takes a part, and
   // what a peer does not read should wait here, where it is shared and counted.
   static constexpr size_t kBytesPerSend = 16 * 1024;
@@ -195,6 +201,10 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   std::vector<uint32_t> prompt_;
   std::vector<uint32_t> bulk_;
   size_t bulk_done_ = 0;
+  // Lone frames that leave together, which is most of what a turn sends. Empty but while `flush`
+  // runs.
+  std::array<os::Sending, kSendsPerBatch> batch_;
+  size_t batched_ = 0;
   std::vector<std::pair<SocketHandle, EndReason>> ended_;  // to be told at the end of the turn
   struct Listener {
     os::Descriptor socket;

@@ -336,5 +336,61 @@ TEST_F(SocketsTest, AClosedConnectionLeavesItsSuccessorAloneInTheDirtyList) {
   EXPECT_EQ(kernel_.sends, 0);
 }
 
+// Ends another connection as soon as its own output has left.
+struct Avenger final : Handler {
+  Avenger(Sockets& all, SocketHandle other) : sockets(all), victim(other) {}
+  void on_bytes(std::span<char>) override {}
+  void on_end(EndReason) override {}
+  void on_flushed() override { sockets.close(victim); }
+  Sockets& sockets;
+  SocketHandle victim;
+};
+
+// Lone frames leave in batches; what a handler does then must find the books of all in order.
+TEST_F(SocketsTest, AHandlerMayCloseWhoeverWasSentToBesideIt) {
+  std::vector<SocketHandle> all{socket()};
+  for (os::Descriptor next = 11; next < 11 + 300; ++next) {
+    sockets_.on_connection(kernel_.listener, next);
+    sockets_.set_framing(socket(), Framing::websocket_text);
+    all.push_back(socket());
+  }
+  for (size_t i = 0; i + 1 < all.size(); i += 2) {
+    sockets_.set_handler(all[i], std::make_unique<Avenger>(sockets_, all[i + 1]));
+    sockets_.notify_when_flushed(all[i]);
+  }
+  const FrameRef frame = Frame::make("{}");
+  for (const SocketHandle& each : all) sockets_.send(each, frame);
+  end_turn();
+  size_t reached = 0;
+  for (const auto& [descriptor, bytes] : kernel_.sent) reached += bytes == framed("{}");
+  EXPECT_GE(reached, all.size() / 2);
+  EXPECT_EQ(sockets_.open_sockets(), all.size() - all.size() / 2);
+  for (size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(sockets_.is_open(all[i]), i % 2 == 0);
+    EXPECT_EQ(sockets_.queued_bytes(all[i]), 0u);
+  }
+}
+
+TEST_F(SocketsTest, OfABatchThatIsCutEachGoesOnWhereItStopped) {
+  std::vector<SocketHandle> all{socket()};
+  for (os::Descriptor next = 11; next < 20; ++next) {
+    sockets_.on_connection(kernel_.listener, next);
+    sockets_.set_framing(socket(), Framing::websocket_text);
+    all.push_back(socket());
+  }
+  const std::string wanted = framed("hello");
+  for (size_t room = 0; room <= wanted.size() * all.size(); ++room) {
+    for (const SocketHandle& each : all) sockets_.send(each, Frame::make("hello"));
+    kernel_.room = room;
+    end_turn();
+    kernel_.room = SIZE_MAX / 2;
+    for (const SocketHandle& each : all) {
+      sockets_.on_room((os::Token{each.generation} << 32) | each.slot);
+    }
+    end_turn();
+    for (auto& [descriptor, bytes] : kernel_.sent) ASSERT_EQ(std::exchange(bytes, {}), wanted);
+  }
+}
+
 }  // namespace
 }  // namespace gyre::net

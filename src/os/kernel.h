@@ -40,6 +40,14 @@ struct ListenOptions {
   bool must_be_free = false;
 };
 
+// One of many sends that are asked for at once.
+struct Sending {
+  Descriptor socket = kNoDescriptor;
+  Token token = 0;
+  std::string_view bytes;
+  ptrdiff_t sent = 0;  // as Kernel::send returns it
+};
+
 // What a kernel reports while it dispatches. Implemented by net::Sockets.
 class EventSink {
  public:
@@ -81,6 +89,15 @@ class Kernel {
   // Sends what the system takes at once and returns its size. Less than asked for means that
   // on_room follows; -1 means that the connection is broken.
   virtual ptrdiff_t send(Descriptor socket, Token token, std::span<const iovec> parts) = 0;
+  // `send` for each of them, of different sockets, in their order; in fewer system calls if the
+  // system can.
+  virtual void send_each(std::span<Sending> sendings) {
+    for (Sending& sending : sendings) {
+      const iovec part{.iov_base = const_cast<char*>(sending.bytes.data()),
+                       .iov_len = sending.bytes.size()};
+      sending.sent = send(sending.socket, sending.token, {&part, 1});
+    }
+  }
   // No more bytes from us; the peer sees the end of the stream.
   virtual void finish(Descriptor socket) = 0;
   virtual void close(Descriptor socket) = 0;

@@ -108,7 +108,7 @@ LinuxKernel::~LinuxKernel() {
   if (reserve_ >= 0) ::close(reserve_);
 }
 
-Result<void> LinuxKernel::open() {
+Result<void> LinuxKernel::open(bool with_ring) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_ < 0) return std::unexpected(last_error(Errc::unavailable, "epoll_create1"));
   keep_reserve();
@@ -121,6 +121,7 @@ Result<void> LinuxKernel::open() {
       return std::unexpected(last_error(Errc::unavailable, "epoll_ctl"));
     }
   }
+  if (with_ring) ring_ = SendRing::create().value_or(nullptr);
   return {};
 }
 
@@ -252,7 +253,7 @@ ptrdiff_t LinuxKernel::send(Descriptor socket, Token token, std::span<const iove
   ssize_t sent = 0;
   size_t wanted = 0;
   for (const iovec& part : parts) wanted += part.iov_len;
-  const int flags = MSG_NOSIGNAL | (wanted >= kBufferEnds ? MSG_EOR : 0);
+  const int flags = send_flags(wanted);
   do {
     if (parts.size() == 1) {
       sent = ::send(socket, parts[0].iov_base, parts[0].iov_len, flags);
@@ -263,14 +264,38 @@ ptrdiff_t LinuxKernel::send(Descriptor socket, Token token, std::span<const iove
       sent = ::sendmsg(socket, &message, flags);
     }
   } while (sent < 0 && errno == EINTR);
-  if (sent < 0) {
-    if (errno != EAGAIN && errno != EWOULDBLOCK) return -1;
-    sent = 0;
-  }
-  if (static_cast<size_t>(sent) < wanted) {
+  return note_sent(socket, token, wanted, sent < 0 ? -errno : sent);
+}
+
+// What `send` returns for the system's result, an error number if it is below zero.
+ptrdiff_t LinuxKernel::note_sent(Descriptor socket, Token token, size_t wanted, ptrdiff_t result) {
+  if (result == -EAGAIN || result == -EWOULDBLOCK) result = 0;
+  if (result < 0) return -1;
+  if (static_cast<size_t>(result) < wanted) {
     set_interest(socket, token, interest(socket) | kWaitingForRoom);
   }
-  return sent;
+  return result;
+}
+
+void LinuxKernel::send_each(std::span<Sending> sendings) {
+  if (!ring_ || sendings.size() < kRingLeast) return Kernel::send_each(sendings);
+  while (!sendings.empty()) {
+    const std::span<Sending> part = sendings.first(std::min(sendings.size(), SendRing::kMost));
+    ring_->send(part);
+    for (Sending& sending : part) {
+      // A signal or the ring's own want of memory: as if it had not been tried.
+      if (sending.sent == -EINTR || sending.sent == -ECANCELED || sending.sent == -ENOMEM) {
+        Kernel::send_each({&sending, 1});
+      } else {
+        sending.sent = note_sent(sending.socket, sending.token, sending.bytes.size(), sending.sent);
+      }
+    }
+    sendings = sendings.subspan(part.size());
+  }
+}
+
+int send_flags(size_t size) {
+  return MSG_NOSIGNAL | (size >= kBufferEnds ? MSG_EOR : 0);
 }
 
 void LinuxKernel::finish(Descriptor socket) {

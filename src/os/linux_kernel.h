@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "os/kernel.h"
+#include "os/send_ring.h"
 
 namespace gyre::os {
 
@@ -18,8 +19,10 @@ class LinuxKernel final : public Kernel {
   static Result<std::unique_ptr<LinuxKernel>> create();
   ~LinuxKernel() override;
 
-  // Creates the epoll set in the calling thread's descriptor table.
-  Result<void> open();
+  // Creates the epoll set in the calling thread's descriptor table, and the ring for sends if one
+  // is wanted and the system has one.
+  Result<void> open(bool with_ring = true);
+  bool has_ring() const { return ring_ != nullptr; }
 
   Nanos monotonic() override;
   Nanos wall() override;
@@ -30,6 +33,7 @@ class LinuxKernel final : public Kernel {
   void pause(Descriptor socket, Token token) override;
   void resume(Descriptor socket, Token token) override;
   ptrdiff_t send(Descriptor socket, Token token, std::span<const iovec> parts) override;
+  void send_each(std::span<Sending> sendings) override;
   void finish(Descriptor socket) override;
   void close(Descriptor socket) override;
   void reset(Descriptor socket) override;
@@ -42,6 +46,7 @@ class LinuxKernel final : public Kernel {
   explicit LinuxKernel(Descriptor wake) : wake_(wake) {}
   void set_interest(Descriptor socket, Token token, uint8_t bits);
   uint8_t& interest(Descriptor socket);
+  ptrdiff_t note_sent(Descriptor socket, Token token, size_t wanted, ptrdiff_t result);
   void accept_some(EventSink& sink, Descriptor listener, Token token);
   bool refuse_one(Descriptor listener, Token token);
   void keep_reserve();
@@ -60,6 +65,8 @@ class LinuxKernel final : public Kernel {
   static constexpr int kEventsPerLook = 16;
   // What a turn takes from one connection: the others wait for its commands.
   static constexpr size_t kReceivedPerTurn = 32 * 1024;
+  // Fewer sends than this go one by one.
+  static constexpr size_t kRingLeast = 4;
   static constexpr Nanos kRefusalWarningInterval = 3 * kSecond;
   static constexpr Nanos kListeningPause = 100 * kMillisecond;
 
@@ -68,6 +75,7 @@ class LinuxKernel final : public Kernel {
   // Kept open to be given up for a moment when descriptors run out: the connection can be accepted
   // and closed then, instead of waiting in the backlog without an answer.
   Descriptor reserve_ = kNoDescriptor;
+  std::unique_ptr<SendRing> ring_;  // may be null
   Nanos next_refusal_warning_ = 0;
   // When listeners that could not be accepted from are tried again. Of the shard's own thread, as
   // timer_due_.

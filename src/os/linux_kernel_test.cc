@@ -169,6 +169,107 @@ TEST_F(LinuxKernelWaitTest, RandomBytesAreGivenOutOnce) {
   EXPECT_NE(std::string(much.data() + much.size() - 16, 16), std::string(16, '\0'));
 }
 
+// With io_uring where the system has it, and without.
+class LinuxKernelSendTest : public testing::TestWithParam<bool> {
+ protected:
+  static constexpr size_t kConnections = 300;  // more than a ring takes at once
+
+  void SetUp() override {
+    ASSERT_TRUE(kernel_->open(GetParam()));
+    if (!GetParam()) ASSERT_FALSE(kernel_->has_ring());
+    for (Token token = 0; token < kConnections; ++token) {
+      int pair[2];
+      ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+      ASSERT_TRUE(kernel_->attach(pair[0], token));
+      events_.sockets.push_back(pair[0]);
+      peers_.push_back(pair[1]);
+      texts_.push_back("message " + std::to_string(token));
+    }
+  }
+  ~LinuxKernelSendTest() override {
+    for (const Descriptor socket : events_.sockets) ::close(socket);
+    for (const Descriptor socket : peers_) ::close(socket);
+  }
+  // The results of one send to each of the first so many.
+  std::vector<ptrdiff_t> send_each(size_t count) {
+    std::vector<Sending> sendings;
+    for (size_t i = 0; i < count; ++i) {
+      sendings.push_back({.socket = events_.sockets[i], .token = i, .bytes = texts_[i]});
+    }
+    kernel_->send_each(sendings);
+    std::vector<ptrdiff_t> results;
+    for (const Sending& sending : sendings) results.push_back(sending.sent);
+    return results;
+  }
+  std::string read(size_t peer) {
+    std::string buffer(1 << 20, '\0');
+    const ssize_t got = ::read(peers_[peer], buffer.data(), buffer.size());
+    return buffer.substr(0, static_cast<size_t>(std::max<ssize_t>(got, 0)));
+  }
+
+  struct Rooms final : EventSink {
+    Descriptor descriptor(Token token) const override { return sockets[token]; }
+    void on_connection(Token, Descriptor) override {}
+    void on_bytes(Token, std::span<char>) override {}
+    void on_end(Token token, bool) override { ended.insert(token); }
+    void on_room(Token token) override { roomy.insert(token); }
+    std::vector<Descriptor> sockets;
+    std::set<Token> roomy;
+    std::set<Token> ended;
+  };
+  std::unique_ptr<LinuxKernel> kernel_ = std::move(*LinuxKernel::create());
+  Rooms events_;
+  std::vector<Descriptor> peers_;
+  std::vector<std::string> texts_;
+};
+INSTANTIATE_TEST_SUITE_P(Ring, LinuxKernelSendTest, testing::Bool());
+
+TEST_P(LinuxKernelSendTest, EachGetsItsOwn) {
+  for (size_t count : {size_t{1}, size_t{3}, size_t{4}, kConnections}) {
+    const std::vector<ptrdiff_t> results = send_each(count);
+    for (size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(results[i], static_cast<ptrdiff_t>(texts_[i].size()));
+      ASSERT_EQ(read(i), texts_[i]);
+    }
+  }
+}
+
+// What is wrong with some is nothing to the others.
+TEST_P(LinuxKernelSendTest, TellsWhoIsBrokenAndWhoHasNoRoom) {
+  constexpr size_t kBroken = 5;
+  constexpr size_t kFull = 150;
+  constexpr size_t kNearlyFull = 200;
+  ::close(std::exchange(peers_[kBroken], ::dup(0)));
+  const std::string much(1 << 20, 'x');
+  while (::write(events_.sockets[kFull], much.data(), much.size()) > 0) {
+  }
+  texts_[kNearlyFull] = std::string(64 << 20, 'y');
+
+  const std::vector<ptrdiff_t> results = send_each(kConnections);
+  for (size_t i = 0; i < kConnections; ++i) {
+    if (i == kBroken) {
+      EXPECT_EQ(results[i], -1);
+    } else if (i == kFull) {
+      EXPECT_EQ(results[i], 0);
+    } else if (i == kNearlyFull) {
+      EXPECT_GT(results[i], 0);
+      EXPECT_LT(results[i], static_cast<ptrdiff_t>(texts_[i].size()));
+    } else {
+      EXPECT_EQ(read(i), texts_[i]);
+    }
+  }
+  const auto drain = [this](size_t peer) {
+    while (!read(peer).empty()) {
+    }
+  };
+  drain(kFull);
+  drain(kNearlyFull);
+  std::string buffer(1024, '\0');
+  kernel_->wait(kernel_->monotonic());
+  kernel_->dispatch(events_, buffer);
+  EXPECT_EQ(events_.roomy, (std::set<Token>{kFull, kNearlyFull}));
+}
+
 struct AcceptedSockets final : EventSink {
   ~AcceptedSockets() override {
     for (const Descriptor socket : sockets) ::close(socket);
