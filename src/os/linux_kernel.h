@@ -66,7 +66,7 @@ class LinuxKernel final : public Kernel {
   // What a turn takes from one connection: the others wait for its commands.
   static constexpr size_t kReceivedPerTurn = 32 * 1024;
   // Fewer sends than this go one by one.
-  static constexpr size_t kRingLeast = 4;
+  static constexpr size_t kRingLeast = 2;
   static constexpr Nanos kRefusalWarningInterval = 3 * kSecond;
   static constexpr Nanos kListeningPause = 100 * kMillisecond;
 
