@@ -24,6 +24,7 @@ from servers import ROOT, pick_servers, pin, stop
 
 BUSY = 0.3  # other work on the machine, in cores, from which on a figure is marked
 FAULTS = ("missing", "excess", "lost", "duplicate", "reordered", "diverged", "unreadable", "good_cut")
+LOAD_SECONDS_MAX = 1500  # the longest load holds its connections for ten minutes
 OVERLOADED_US = 25_000  # a median above is that of a queue which grows
 
 
@@ -34,7 +35,7 @@ def run_load(options, server, row, process, port, duration=None):
         command += ["--duration", str(duration or options.duration)]
     if not options.no_verify and (row.mode == "fanout" or row.mode == "channels" and "--raw" not in command):
         command.append("--verify")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900,
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS_MAX,
                           preexec_fn=pin(1 if options.pin and row.shards == 1 else None))
     if done.returncode != 0:
         raise RuntimeError(done.stderr.strip().splitlines()[-1])
