@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "load/clock.h"
 #include "load/fail.h"
@@ -157,6 +158,11 @@ void Publishers::on_event(uint32_t index, uint32_t /*events*/) {
   const ssize_t got = recv(connection.fd, loop_.buffer(), loop_.buffer_size(), 0);
   if (got <= 0) {
     if (got < 0 && errno == EAGAIN) return;
+    if (!connection.busy) {
+      // Servers end connections that have said nothing for long; the next job dials again.
+      ::close(std::exchange(connection.fd, -1));
+      return;
+    }
     fail("the server closed an API connection");
   }
   connection.received.append(loop_.buffer(), static_cast<size_t>(got));

@@ -20,8 +20,8 @@ struct Job {
 };
 
 /// Keep-alive connections to the HTTP API. Each has one request in flight; further jobs wait in
-/// its own line, so that the order of its publications is kept. Dialed when first used. Lives on
-/// one loop.
+/// its own line, so that the order of its publications is kept. Dialed when used, again if the
+/// server has ended it meanwhile. Lives on one loop.
 class Publishers : public EventHandler {
  public:
   using OnAnswer = std::function<void(uint32_t publisher, const Job& job)>;
