@@ -75,6 +75,10 @@ TEST(DecodeRequest, ReadsListsAndNestedObjects) {
   const auto history = decoded<HistoryRequest>(Method::history, R"({"limit":-1,"since":{}})");
   EXPECT_EQ(history.limit, -1);
   EXPECT_TRUE(history.since);
+  const auto presence =
+      decoded<PresenceRequest>(Method::presence, R"({"channel":"c","limit":2,"cursor":"a"})");
+  EXPECT_EQ(presence.limit, 2);
+  EXPECT_EQ(presence.cursor, "a");
 }
 
 TEST(DecodeRequest, MatchesNamesWithoutRegardToCase) {

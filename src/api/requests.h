@@ -173,9 +173,15 @@ struct HistoryRemoveRequest {
   static constexpr auto fields = describe(field<1>("channel", &HistoryRemoveRequest::channel));
 };
 
+// `limit` and `cursor` are ours (docs/presence.md): pages, which the reference has not. Their
+// numbers leave room for those that it may add.
 struct PresenceRequest {
   std::string channel;
-  static constexpr auto fields = describe(field<1>("channel", &PresenceRequest::channel));
+  int32_t limit = 0;   // members at most; 0: all
+  std::string cursor;  // of the page before
+  static constexpr auto fields = describe(field<1>("channel", &PresenceRequest::channel),
+                                          field<1001>("limit", &PresenceRequest::limit),
+                                          field<1002>("cursor", &PresenceRequest::cursor));
 };
 
 struct PresenceStatsRequest {
