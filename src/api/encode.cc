@@ -141,10 +141,10 @@ bool append_publication_ref(std::string& out, const protocol::PublicationRef& pu
   return append_publication(out, *publication);
 }
 
-bool append_present(std::string& out, const protocol::ClientInfo& info) {
-  json::append_string(out, info.client);
+bool append_member(std::string& out, const engine::MemberRef& member) {
+  json::append_string(out, member->info.client);
   out += ':';
-  return append_client(out, info);
+  return append_client(out, member->info);
 }
 
 bool append_channel(std::string& out, const std::pair<std::string, uint32_t>& channel) {
@@ -161,6 +161,15 @@ bool append_node(std::string& out, const NodeResult& node) {
 // How much is written before others get a turn: a fraction of a millisecond of work.
 constexpr size_t kBytesPerTurn = size_t{128} * 1024;
 
+// Room that is only asked for costs nothing, but where memory is promised strictly.
+constexpr size_t kReserveMax = size_t{256} << 20;
+
+// `done` of the items have been appended since the text was `began` long.
+void reserve_for_all(std::string& out, size_t began, size_t done, size_t all) {
+  const size_t each = (out.size() - began) / done + 1;
+  out.reserve(std::min(out.size() + (all - done) * (each + each / 8), kReserveMax));
+}
+
 // Appends `before`, the items with commas between them, and `after`.
 template <class Item>
 runtime::Task<bool> append_items(std::string* out, const char* before,
@@ -168,11 +177,15 @@ runtime::Task<bool> append_items(std::string* out, const char* before,
                                  bool (*append_item)(std::string&, const Item&),
                                  const char* after) {
   *out += before;
-  size_t paused_at = out->size();
-  for (const Item& item : *items) {
-    if (&item != items->data()) *out += ',';
-    if (!append_item(*out, item) || out->size() > kAnswerBytesMax) co_return false;
+  const size_t began = out->size();
+  size_t paused_at = began;
+  for (size_t done = 0; done < items->size(); ++done) {
+    if (done > 0) *out += ',';
+    if (!append_item(*out, (*items)[done]) || out->size() > kAnswerBytesMax) co_return false;
     if (out->size() - paused_at < kBytesPerTurn) continue;
+    // Once, as the first items tell about how long all become: a text of many megabytes that grows
+    // by doubling is copied in one turn.
+    if (paused_at == began) reserve_for_all(*out, began, done + 1, items->size());
     paused_at = out->size();
     co_await runtime::Yield();
   }
@@ -202,7 +215,15 @@ runtime::Task<bool> write(std::string* out, const BroadcastResult* result) {
 }
 
 runtime::Task<bool> write(std::string* out, const PresenceResult* result) {
-  return append_items(out, R"({"presence":{)", &result->clients, &append_present, "}}");
+  if (!co_await append_items(out, R"({"presence":{)", &result->members, &append_member, "}")) {
+    co_return false;
+  }
+  if (!result->cursor.empty()) {
+    *out += R"(,"cursor":)";
+    json::append_string(*out, result->cursor);
+  }
+  *out += '}';
+  co_return true;
 }
 
 runtime::Task<bool> write(std::string* out, const InfoResult* result) {

@@ -49,6 +49,9 @@ class EncodeTest : public testing::Test {
     std::string text;
     return finish(append_batch(&text, &batch), &text);
   }
+  static engine::MemberRef member(protocol::ClientInfo info) {
+    return make_ref<const engine::Member>(std::move(info));
+  }
   static HistoryResult history(std::string data) {
     HistoryResult result;
     auto publication = make_ref<protocol::Publication>(std::move(data));
@@ -121,11 +124,15 @@ TEST_F(EncodeTest, KeepsNumbersAndEscapesAsTheyAre) {
 
 TEST_F(EncodeTest, WritesPresenceAndChannels) {
   PresenceResult presence;
-  presence.clients.push_back({.user = "u", .client = "a", .conn_info = "", .chan_info = "[1, 2]"});
-  presence.clients.push_back({.user = "", .client = "b", .conn_info = "null", .chan_info = ""});
+  presence.members = {
+      member({.user = "u", .client = "a", .conn_info = "", .chan_info = "[1, 2]"}),
+      member({.user = "", .client = "b", .conn_info = "null", .chan_info = ""})};
+  const std::string members = R"({"a":{"user":"u","client":"a","chan_info":[1,2]},)"
+                              R"("b":{"user":"","client":"b","conn_info":null}})";
+  EXPECT_EQ(encode(AnyResult(presence)), R"("result":{"presence":)" + members + "}");
+  presence.cursor = "b\"";
   EXPECT_EQ(encode(AnyResult(presence)),
-            R"("result":{"presence":{"a":{"user":"u","client":"a","chan_info":[1,2]},)"
-            R"("b":{"user":"","client":"b","conn_info":null}}})");
+            R"("result":{"presence":)" + members + R"(,"cursor":"b\""})");
   EXPECT_EQ(encode(AnyResult(ChannelsResult{{{"a", 1}, {"b", 2}}})),
             R"("result":{"channels":{"a":{"num_clients":1},"b":{"num_clients":2}}})");
 }
@@ -154,7 +161,8 @@ TEST_F(EncodeTest, FailsForPayloadsThatAreNoJson) {
   EXPECT_FALSE(encode(AnyResult(history(std::string("\0\1", 2)))));
   EXPECT_FALSE(encode(AnyResult(history("{}x"))));
   PresenceResult presence;
-  presence.clients.push_back({.user = "u", .client = "c", .conn_info = "\xff", .chan_info = ""});
+  presence.members = {
+      member({.user = "u", .client = "c", .conn_info = "\xff", .chan_info = ""})};
   EXPECT_FALSE(encode(AnyResult(presence)));
   BatchResult batch;
   batch.replies.push_back({.method = Method::history, .answer = AnyResult(history("{"))});
@@ -183,6 +191,20 @@ TEST_F(EncodeTest, ALongResultLeavesTurnsToOthers) {
   ASSERT_TRUE(text);
   EXPECT_GT(text->size(), 2'000'000u);
   EXPECT_GE(pauses_, 10);
+}
+
+TEST_F(EncodeTest, AVeryLargeChannelIsWrittenInSlices) {
+  PresenceResult presence;
+  for (int i = 0; i < 100'000; ++i) {
+    presence.members.push_back(member({.user = "u" + std::to_string(i),
+                                       .client = "b9a3c2f0-9d1d-4f0c-8a35-" + std::to_string(i),
+                                       .conn_info = R"({"name":"somebody"})",
+                                       .chan_info = ""}));
+  }
+  const auto text = encode(AnyResult(std::move(presence)));
+  ASSERT_TRUE(text);
+  EXPECT_GE(static_cast<size_t>(pauses_), text->size() / (128 * 1024 + 200) - 1)
+      << "a turn writes 128 KB and one member";
 }
 
 TEST(ApiError, HasAStatusForEveryCode) {

@@ -32,7 +32,8 @@ struct HistoryResult {
 };
 
 struct PresenceResult {
-  std::vector<protocol::ClientInfo> clients;
+  engine::MemberList members;
+  std::string cursor = {};  // ours: behind which the next page begins; empty: there is none
 };
 
 struct PresenceStatsResult {

@@ -26,6 +26,13 @@ constexpr size_t kPatternBytesMax = 4096;
 // shard.
 constexpr size_t kSortedMax = 16'384;
 
+// Of a page of presence; one who asks for more gets so many, and a cursor.
+constexpr size_t kPresencePageMax = 10'000;
+
+std::string_view client_of(const engine::MemberRef& member) {
+  return member->info.client;
+}
+
 template <class Item, class Key>
 void sort_if_short(std::vector<Item>& items, Key key) {
   if (items.size() <= kSortedMax) std::ranges::sort(items, {}, key);
@@ -35,7 +42,7 @@ size_t entries_of(const AnyResult& result) {
   if (const auto* history = std::get_if<HistoryResult>(&result)) {
     return history->page.publications.size();
   }
-  if (const auto* presence = std::get_if<PresenceResult>(&result)) return presence->clients.size();
+  if (const auto* presence = std::get_if<PresenceResult>(&result)) return presence->members.size();
   if (const auto* channels = std::get_if<ChannelsResult>(&result)) return channels->channels.size();
   return 0;
 }
@@ -258,10 +265,25 @@ runtime::Task<Answer<PresenceResult>> Service::presence(PresenceRequest request)
   check_shard();
   GYRE_CO_TRY(const channel::ChannelOptions* options, options_of(request.channel));
   if (!options->presence) co_return refuse(errors::kNotAvailable);
-  auto clients = co_await directory_.presence(std::move(request.channel));
-  if (!clients) co_return refuse(to_api_error(clients.error()));
-  sort_if_short(*clients, &protocol::ClientInfo::client);
-  co_return PresenceResult{std::move(*clients)};
+  // A cursor is of a page, and says nothing by itself.
+  const bool is_page = request.limit > 0;
+  if (request.limit < 0 || (!is_page && !request.cursor.empty())) {
+    co_return refuse(errors::kBadRequest);
+  }
+  if (is_page) co_return co_await presence_page(std::move(request));
+  auto members = co_await directory_.presence(std::move(request.channel));
+  if (!members) co_return refuse(to_api_error(members.error()));
+  sort_if_short(*members, client_of);
+  co_return PresenceResult{.members = std::move(*members)};
+}
+
+runtime::Task<Answer<PresenceResult>> Service::presence_page(PresenceRequest request) {
+  const auto limit = std::min(static_cast<size_t>(request.limit), kPresencePageMax);
+  auto page = co_await directory_.presence_page(std::move(request.channel),
+                                                std::move(request.cursor), limit);
+  if (!page && page.error().code == Errc::invalid) co_return refuse(errors::kBadRequest);
+  if (!page) co_return refuse(to_api_error(page.error()));
+  co_return PresenceResult{.members = std::move(page->members), .cursor = std::move(page->cursor)};
 }
 
 runtime::Task<Answer<PresenceStatsResult>> Service::presence_stats(PresenceStatsRequest request) {

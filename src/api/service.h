@@ -138,6 +138,8 @@ class Service : runtime::ShardBound {
   }
   runtime::Task<Answer<PublishResult>> hand_over(engine::PublishRequest request);
 
+  runtime::Task<Answer<PresenceResult>> presence_page(PresenceRequest request);
+
   // What every command with a required channel checks first. Good until the next wait.
   Answer<const channel::ChannelOptions*> options_of(std::string_view channel) const;
   // What remains to be told of a command for channels of another type than stream.

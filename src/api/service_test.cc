@@ -248,15 +248,64 @@ TEST_F(ServiceTest, PresenceIsSortedByClient) {
     }));
   }
   const auto presence = run([](Service& service) { return service.presence({"news"}); });
-  ASSERT_EQ(presence->clients.size(), 3u);
-  EXPECT_EQ(presence->clients[0].client, "a");
-  EXPECT_EQ(presence->clients[2].client, "c");
+  ASSERT_EQ(presence->members.size(), 3u);
+  EXPECT_EQ(presence->members[0]->info.client, "a");
+  EXPECT_EQ(presence->members[2]->info.client, "c");
   const auto stats = run([](Service& service) { return service.presence_stats({"news"}); });
   EXPECT_EQ(stats->stats.clients, 3u);
   EXPECT_EQ(stats->stats.users, 1u);
   EXPECT_EQ(code(run([](Service& service) { return service.presence({"plain:x"}); })), 108u);
   EXPECT_EQ(code(run([](Service& service) { return service.presence_stats({"nope:x"}); })), 102u);
   EXPECT_EQ(code(run([](Service& service) { return service.presence({""}); })), 107u);
+}
+
+TEST_F(ServiceTest, PresenceIsReadInPages) {
+  const auto add = [this](std::string client) {
+    EXPECT_TRUE(run([&](Service&) {
+      return node_->presence.add("news",
+                                 {.user = "u", .client = client, .conn_info = "", .chan_info = ""});
+    }));
+  };
+  const auto page = [this](std::string cursor, int32_t limit = 2) {
+    return run([&](Service& service) {
+      return service.presence({.channel = "news", .limit = limit, .cursor = cursor});
+    });
+  };
+  const auto clients = [](const Answer<PresenceResult>& answer) {
+    std::string text;
+    for (const engine::MemberRef& member : answer->members) text += member->info.client + " ";
+    return text;
+  };
+  for (const char* client : {"e", "b", "d", "a", "c"}) add(client);
+  const auto first = page("");
+  EXPECT_EQ(clients(first), "a b ");
+  EXPECT_TRUE(run([this](Service&) { return node_->presence.remove("news", "b"); }));
+  add("bb");
+  const auto second = page(first->cursor);
+  EXPECT_EQ(clients(second), "bb c ") << "who was there throughout comes once";
+  const auto last = page(second->cursor);
+  EXPECT_EQ(clients(last), "d e ");
+  EXPECT_EQ(last->cursor, "") << "nobody follows";
+  EXPECT_EQ(clients(page("zzz")), "");
+  EXPECT_EQ(clients(page("", INT32_MAX)), "a bb c d e ");
+  EXPECT_EQ(code(page("", -1)), 107u);
+  EXPECT_EQ(code(page("a", 0)), 107u) << "a cursor is of a page";
+}
+
+TEST_F(ServiceTest, APageOfPresenceHasABound) {
+  for (int i = 0; i < 10'500; ++i) {
+    EXPECT_TRUE(run([&](Service&) {
+      return node_->presence.add(
+          "news",
+          {.user = "u", .client = std::to_string(i), .conn_info = "", .chan_info = ""});
+    }));
+  }
+  const auto page = run([](Service& service) {
+    return service.presence({.channel = "news", .limit = 1'000'000, .cursor = ""});
+  });
+  EXPECT_EQ(page->members.size(), 10'000u);
+  EXPECT_NE(page->cursor, "");
+  EXPECT_GE(pauses_, 9) << "a turn takes a thousand or so";
 }
 
 TEST_F(ServiceTest, ChecksOperationsOnConnections) {

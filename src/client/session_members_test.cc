@@ -166,6 +166,28 @@ TEST_F(MembersTest, FiltersAreTakenWhereTheyAreAllowed) {
   EXPECT_EQ(node_.leftovers(), "");
 }
 
+// A reply over the bound of a queue ends its connection; of a very large channel that is seen before
+// it is written.
+TEST(LargePresence, EndsTheConnectionThatCannotTakeIt) {
+  TestNode node(1, settings(), {.queue_bytes_max = 8192});
+  TestClient& client = node.connected();
+  const auto ask = [&](int members) {
+    for (int i = 0; i < members; ++i) {
+      const runtime::TurnScope scope(node[0].shard);
+      node[0].shard.tasks().spawn(TestNode::ignore(node[0].presence.add(
+          "personal:a", {.user = "u",
+                         .client = "8b3e7f1c-9b0a-4f0e-9d0e-" + std::to_string(i),
+                         .conn_info = "",
+                         .chan_info = ""})));
+    }
+    return client.say(R"({"id":2,"presence":{"channel":"personal:a"}})");
+  };
+  EXPECT_THAT(ask(40), ElementsAre(HasSubstr(R"("presence":{"presence":{)")));
+  EXPECT_THAT(ask(5000), IsEmpty());
+  EXPECT_EQ(client.ending->code, 3008u);
+  EXPECT_TRUE(client.ending->drops_output);
+}
+
 TEST_F(MembersTest, ThePingOfRpc) {
   TestClient& client = node_.connected();
   EXPECT_THAT(client.say(R"({"id":2,"rpc":{"method":"ping"}})"),

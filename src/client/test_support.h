@@ -128,8 +128,12 @@ class CountedPresence final : public engine::PresenceStore {
     ++removes;
     co_return co_await inner_.remove(std::move(channel), std::move(client));
   }
-  runtime::Task<Result<std::vector<protocol::ClientInfo>>> list(std::string channel) override {
+  runtime::Task<Result<engine::MemberList>> list(std::string channel) override {
     return inner_.list(std::move(channel));
+  }
+  runtime::Task<Result<engine::MemberPage>> page(std::string channel, std::string cursor,
+                                                 size_t limit) override {
+    return inner_.page(std::move(channel), std::move(cursor), limit);
   }
   runtime::Task<Result<engine::PresenceStats>> stats(std::string channel) override {
     return inner_.stats(std::move(channel));

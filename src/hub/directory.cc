@@ -167,13 +167,26 @@ runtime::Task<Result<void>> Directory::remove_history(std::string channel) {
   });
 }
 
-runtime::Task<Result<std::vector<protocol::ClientInfo>>> Directory::presence(std::string channel) {
+runtime::Task<Result<engine::MemberList>> Directory::presence(std::string channel) {
   check_shard();
   count(metrics::Action::presence);
   const runtime::ShardId home = home_of(channel);
   engine::PresenceStore* store = homes_[home.value].presence;
   return runtime::call(shard_.set()[home], [store, channel = std::move(channel)]() mutable {
     return store->list(std::move(channel));
+  });
+}
+
+runtime::Task<Result<engine::MemberPage>> Directory::presence_page(std::string channel,
+                                                                   std::string cursor,
+                                                                   size_t limit) {
+  check_shard();
+  count(metrics::Action::presence);
+  const runtime::ShardId home = home_of(channel);
+  engine::PresenceStore* store = homes_[home.value].presence;
+  return runtime::call(shard_.set()[home], [store, channel = std::move(channel),
+                                            cursor = std::move(cursor), limit]() mutable {
+    return store->page(std::move(channel), std::move(cursor), limit);
   });
 }
 

@@ -53,7 +53,9 @@ class Directory : runtime::ShardBound {
   runtime::Task<Result<engine::HistoryPage>> history(std::string channel,
                                                      engine::HistoryQuery query);
   runtime::Task<Result<void>> remove_history(std::string channel);
-  runtime::Task<Result<std::vector<protocol::ClientInfo>>> presence(std::string channel);
+  runtime::Task<Result<engine::MemberList>> presence(std::string channel);
+  runtime::Task<Result<engine::MemberPage>> presence_page(std::string channel, std::string cursor,
+                                                          size_t limit);
   runtime::Task<Result<engine::PresenceStats>> presence_stats(std::string channel);
 
   // Channels with subscribers anywhere on the node whose home is this shard.

@@ -94,6 +94,8 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void close(SocketHandle socket);
   std::string peer_address(SocketHandle socket) const;
   size_t queued_bytes(SocketHandle socket) const;
+  // A message that is longer is the connection's end, as one that is slow.
+  size_t queue_bytes_max() const { return limits_.queue_bytes_max; }
   // More waits than may: the handler is told when the turn settles, and more output is in vain.
   bool is_overflowed(SocketHandle socket) const;
 

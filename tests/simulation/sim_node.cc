@@ -13,7 +13,7 @@ namespace {
 runtime::Task<void> list_presence(engine::PresenceStore* store, std::string channel,
                                   std::set<std::string>* clients) {
   const auto list = co_await store->list(std::move(channel));
-  for (const protocol::ClientInfo& one : *list) clients->insert(one.client);
+  for (const engine::MemberRef& one : *list) clients->insert(one->info.client);
 }
 
 }  // namespace

@@ -76,22 +76,39 @@ runtime::Task<Result<void>> SimPresenceStore::remove(std::string channel, std::s
   co_return Result<void>();
 }
 
-runtime::Task<Result<std::vector<protocol::ClientInfo>>> SimPresenceStore::list(
-    std::string channel) {
+runtime::Task<Result<engine::MemberList>> SimPresenceStore::list(std::string channel) {
   co_await Trip(*this, false);
-  std::vector<protocol::ClientInfo> all;
+  engine::MemberList all;
   for (const auto& [client, entry] : presence_.channels_[channel]) {
-    if (entry.until > presence_.network_.now()) all.push_back(entry.info);
+    if (entry.until > presence_.network_.now()) {
+      all.push_back(make_ref<const engine::Member>(entry.info));
+    }
   }
   co_await Trip(*this, true);
   co_return all;
+}
+
+runtime::Task<Result<engine::MemberPage>> SimPresenceStore::page(std::string channel,
+                                                                 std::string cursor, size_t limit) {
+  co_await Trip(*this, false);
+  engine::MemberPage page;
+  for (const auto& [client, entry] : presence_.channels_[channel]) {
+    if (client <= cursor || entry.until <= presence_.network_.now()) continue;
+    if (page.members.size() == limit) {
+      page.cursor = page.members.back()->info.client;
+      break;
+    }
+    page.members.push_back(make_ref<const engine::Member>(entry.info));
+  }
+  co_await Trip(*this, true);
+  co_return page;
 }
 
 runtime::Task<Result<engine::PresenceStats>> SimPresenceStore::stats(std::string channel) {
   const auto all = co_await list(std::move(channel));
   engine::PresenceStats stats;
   std::set<std::string> users;
-  for (const protocol::ClientInfo& one : *all) users.insert(one.user);
+  for (const engine::MemberRef& one : *all) users.insert(one->info.user);
   stats.clients = static_cast<uint32_t>(all->size());
   stats.users = static_cast<uint32_t>(users.size());
   co_return stats;

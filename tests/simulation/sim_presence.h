@@ -48,7 +48,9 @@ class SimPresenceStore final : public engine::PresenceStore {
   bool forgets() const override { return true; }
   runtime::Task<Result<void>> add(std::string channel, protocol::ClientInfo info) override;
   runtime::Task<Result<void>> remove(std::string channel, std::string client) override;
-  runtime::Task<Result<std::vector<protocol::ClientInfo>>> list(std::string channel) override;
+  runtime::Task<Result<engine::MemberList>> list(std::string channel) override;
+  runtime::Task<Result<engine::MemberPage>> page(std::string channel, std::string cursor,
+                                                 size_t limit) override;
   runtime::Task<Result<engine::PresenceStats>> stats(std::string channel) override;
 
  private:

@@ -22,6 +22,27 @@ engine::HistoryOptions history_of(const channel::ChannelOptions& options) {
           .meta_ttl = options.history_meta_ttl};
 }
 
+// So many members are put into a reply before others get a turn.
+constexpr size_t kMembersPerSlice = 1024;
+
+// Nothing if the reply would be longer than `bytes_max` at any rate. The members of a very large
+// channel are then not written out first, only to be dropped with the connection.
+runtime::Task<std::optional<protocol::PresenceResult>> to_result(engine::MemberList members,
+                                                                 size_t bytes_max) {
+  protocol::PresenceResult result;
+  size_t bytes = 0;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (i > 0 && i % kMembersPerSlice == 0) co_await runtime::Yield();
+    const protocol::ClientInfo& info = members[i]->info;
+    // JSON infos lose their line breaks on the way.
+    bytes += 2 * info.client.size() + info.user.size() +
+             (info.conn_info.size() + info.chan_info.size()) / 2;
+    if (bytes > bytes_max) co_return std::nullopt;
+    result.presence.emplace_back(info.client, info);
+  }
+  co_return result;
+}
+
 Answer<void> answer_of(const Result<engine::PublishResult>& published) {
   if (!published) return refuse_failure("error publishing", published.error());
   return {};
@@ -176,12 +197,13 @@ runtime::Task<Answer<void>> Session::presence(const CommandBox& box) {
   }
   auto present = co_await services_.directory.presence(std::string(request.channel));
   if (!present) co_return refuse_failure("error reading presence", present.error());
-  protocol::PresenceResult result;
-  for (protocol::ClientInfo& one : *present) {
-    std::string client = one.client;
-    result.presence.emplace_back(std::move(client), std::move(one));
+  auto result = co_await to_result(*std::move(present), services_.sockets.queue_bytes_max());
+  if (!is_open()) co_return Answer<void>();
+  if (result) {
+    reply(box.id(), *result);
+  } else {
+    on_slow();
   }
-  reply(box.id(), result);
   co_return Answer<void>();
 }
 

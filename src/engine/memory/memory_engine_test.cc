@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
@@ -5,6 +6,7 @@
 #include <cctype>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "engine/memory/memory_broker.h"
 #include "engine/memory/memory_presence_store.h"
@@ -41,8 +43,14 @@ class MemoryEngineTest : public testing::Test {
   template <class T>
   T get(runtime::Task<T> task) {
     std::optional<T> result;
-    shard_.tasks().spawn(store(std::move(task), &result));
+    start(std::move(task), &result);
     return std::move(*result);
+  }
+  // One that may wait.
+  template <class T>
+  void start(runtime::Task<T> task, std::optional<T>* result) {
+    const runtime::TurnScope scope(shard_);
+    shard_.tasks().spawn(store(std::move(task), result));
   }
   PublishRequest request(std::string data, int32_t size = 10, int64_t ttl = 60) {
     return {.channel = "c",
@@ -500,6 +508,78 @@ TEST_F(MemoryEngineTest, PresenceCountsClientsAndDistinctUsers) {
   ASSERT_TRUE(get(presence_.remove("c", "c")));
   EXPECT_TRUE(get(presence_.list("c"))->empty());
   EXPECT_EQ(presence_.channels(), 0u);
+}
+
+class ManyMembers : public MemoryEngineTest {
+ protected:
+  static std::string client(size_t i) { return fmt::format("{:08x}", i * 2'654'435'761u % kAll); }
+  void add(std::string client) {
+    ASSERT_TRUE(get(presence_.add(
+        "c", {.user = "u", .client = std::move(client), .conn_info = "", .chan_info = ""})));
+  }
+  void fill() {
+    for (size_t i = 0; i < kAll; ++i) add(client(i));
+    ASSERT_EQ(get(presence_.stats("c"))->clients, kAll);
+  }
+  static constexpr uint32_t kAll = 100'000;
+};
+
+TEST_F(ManyMembers, JoiningAndCountingLooksAtNobody) {
+  fill();
+  add("newcomer");
+  const PresenceStats stats = *get(presence_.stats("c"));
+  EXPECT_EQ(stats.clients, kAll + 1);
+  EXPECT_EQ(stats.users, 1u);
+  ASSERT_TRUE(get(presence_.remove("c", "newcomer")));
+  EXPECT_EQ(presence_.visited(), 0u);
+}
+
+TEST_F(ManyMembers, APageLooksAtItsOwnMembersOnly) {
+  fill();
+  const MemberPage first = *get(presence_.page("c", "", 1000));
+  EXPECT_EQ(first.members.size(), 1000u);
+  EXPECT_EQ(presence_.visited(), 1000u);
+  const MemberPage second = *get(presence_.page("c", first.cursor, 1000));
+  EXPECT_EQ(presence_.visited(), 2000u);
+  EXPECT_LT(first.members.back()->info.client, second.members.front()->info.client);
+}
+
+// While the list is made one comes and one goes at each turn; those who were there throughout stand
+// in it once.
+TEST_F(ManyMembers, AListIsMadeInSlicesWhileMembersComeAndGo) {
+  fill();
+  std::optional<Result<MemberList>> all;
+  start(presence_.list("c"), &all);
+  size_t turns = 0;
+  size_t gone = 0;
+  uint64_t seen = presence_.visited();
+  EXPECT_LE(seen, MemoryPresenceStore::kMembersPerSlice);
+  for (; !all; ++turns) {
+    ASSERT_TRUE(get(presence_.remove("c", client(gone++))));
+    add(fmt::format("{:08x}+", gone * 77 % kAll));
+    shard_.turn(0);
+    EXPECT_LE(presence_.visited() - seen, MemoryPresenceStore::kMembersPerSlice);
+    seen = presence_.visited();
+  }
+  EXPECT_GE(turns, kAll / MemoryPresenceStore::kMembersPerSlice);
+  std::set<std::string> clients;
+  for (const MemberRef& member : **all) clients.insert(member->info.client);
+  EXPECT_EQ(clients.size(), (*all)->size()) << "nobody twice";
+  for (size_t i = gone; i < kAll; ++i) ASSERT_TRUE(clients.contains(client(i))) << i;
+}
+
+TEST_F(MemoryEngineTest, PresenceKeepsWhatWasSaidLast) {
+  const auto add = [this](const std::string& info) {
+    ASSERT_TRUE(
+        get(presence_.add("c", {.user = "1", .client = "a", .conn_info = info, .chan_info = ""})));
+  };
+  add("1");
+  const MemberList before = *get(presence_.list("c"));
+  add("2");
+  const MemberList after = *get(presence_.list("c"));
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_EQ(after[0]->info.conn_info, "2");
+  EXPECT_EQ(before[0]->info.conn_info, "1") << "an answer on its way is not changed";
 }
 
 }  // namespace
