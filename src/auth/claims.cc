@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -13,6 +14,12 @@ namespace gyre::auth {
 namespace {
 
 namespace dom = simdjson::ondemand;
+
+// More is no token that anybody has made on purpose.
+constexpr size_t kCapabilitiesMax = 256;
+constexpr size_t kCapabilityChannelsMax = 1024;  // of all of them together
+constexpr size_t kAllowedMax = 16;
+constexpr size_t kPathMax = 16;
 
 // What follows throws simdjson_error inside of read_claims only: its own way of telling a wrong
 // type.
@@ -123,6 +130,70 @@ SubscriptionOptions options_of(dom::value value, std::string& undecodable) {
   return std::move(options).finish(undecodable);
 }
 
+void check(bool is_well) {
+  if (!is_well) throw simdjson::simdjson_error(simdjson::INCORRECT_TYPE);
+}
+
+std::vector<std::string> allow_of(dom::value value) {
+  std::vector<std::string> words;
+  for (auto element : value.get_array()) {
+    check(words.size() < kAllowedMax);
+    words.push_back(text_of(element.value()));
+  }
+  return words;
+}
+
+Capability::Match match_of(std::string_view text) {
+  if (text == "wildcard") return Capability::Match::wildcard;
+  if (text == "regex") return Capability::Match::regex;
+  // To pass over one that we do not understand could let a later one allow more.
+  check(text.empty() || text == "exact");
+  return Capability::Match::exact;
+}
+
+// `channels`: how many there may still be.
+Capability capability_of(dom::value value, size_t& channels) {
+  Capability result;
+  for (auto field : value.get_object()) {
+    const std::string key(std::string_view(field.unescaped_key()));
+    dom::value inner = field.value();
+    if (is_null(inner)) continue;
+    if (key == "channels") {
+      result.channels.clear();
+      for (auto element : inner.get_array()) {
+        check(channels-- > 0);
+        result.channels.push_back(text_of(element.value()));
+      }
+    } else if (key == "match") {
+      result.match = match_of(text_of(inner));
+    } else if (key == "allow") {
+      result.allow = allow_of(inner);
+    }
+  }
+  return result;
+}
+
+std::vector<Capability> capabilities_of(dom::value value) {
+  std::vector<Capability> result;
+  size_t channels = kCapabilityChannelsMax;
+  for (auto element : value.get_array()) {
+    check(result.size() < kCapabilitiesMax);
+    result.push_back(capability_of(element.value(), channels));
+  }
+  return result;
+}
+
+bool take_capabilities(Claims& claims, std::string_view key, dom::value value) {
+  if (key == "caps") {
+    claims.capabilities = capabilities_of(value);
+  } else if (key == "allow") {
+    claims.allow = allow_of(value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void take_claim(Claims& claims, RawOptions& options, std::string_view key, dom::value value) {
   if (key == "sub") {
     claims.subject = text_of(value);
@@ -175,7 +246,55 @@ std::string as_user_id(dom::value value) {
   return {digits.data(), written.ptr};
 }
 
-Claims read(std::string_view json, std::string_view user_id_claim) {
+// The source text of the value at the path; nothing if it is not there, or null.
+std::optional<std::string> find_raw(dom::document& document, const MetaRule& rule) {
+  document.rewind();
+  dom::object object = document.get_object();
+  dom::value value;
+  for (size_t i = 0; i < rule.path.size(); ++i) {
+    if (i > 0 && value.get_object().get(object) != simdjson::SUCCESS) return std::nullopt;
+    if (object.find_field_unordered(rule.path[i]).get(value) != simdjson::SUCCESS) {
+      return std::nullopt;
+    }
+  }
+  if (is_null(value)) return std::nullopt;
+  return raw_of(value);
+}
+
+void append_member(std::string& object, std::string_view name, std::string_view raw) {
+  if (object.size() > 1) object += ',';
+  protocol::json::append_string(object, name);
+  object.append(":").append(raw);
+}
+
+// Meta with what the rules have found; a meta that is no object has no room for it.
+std::string with_found(std::string_view meta,
+                       const std::vector<std::pair<std::string_view, std::string>>& found) {
+  std::string result = "{";
+  if (meta.starts_with('{')) {
+    dom::parser parser;
+    const simdjson::padded_string padded(meta);
+    dom::document document = parser.iterate(padded);
+    for (auto field : document.get_object()) {
+      const std::string name(std::string_view(field.unescaped_key()));
+      const std::string raw = raw_of(field.value());
+      const auto is_same = [&](const auto& one) { return one.first == name; };
+      if (std::ranges::none_of(found, is_same)) append_member(result, name, raw);
+    }
+  }
+  for (const auto& [name, raw] : found) append_member(result, name, raw);
+  return result += '}';
+}
+
+void apply_meta_rules(Claims& claims, dom::document& document, std::span<const MetaRule> rules) {
+  std::vector<std::pair<std::string_view, std::string>> found;
+  for (const MetaRule& rule : rules) {
+    if (auto raw = find_raw(document, rule)) found.emplace_back(rule.field, std::move(*raw));
+  }
+  if (!found.empty()) claims.meta = with_found(claims.meta, found);
+}
+
+Claims read(std::string_view json, const ClaimRules& rules) {
   dom::parser parser;
   const simdjson::padded_string padded(json);
   dom::document document = parser.iterate(padded);
@@ -186,26 +305,46 @@ Claims read(std::string_view json, std::string_view user_id_claim) {
     dom::value value = field.value();
     if (is_null(value)) continue;
     // A value can be read once; the user's claim may be one of the others as well.
-    if (!user_id_claim.empty() && key == user_id_claim) {
+    if (!rules.user_id_claim.empty() && key == rules.user_id_claim) {
       claims.user_id = as_user_id(value);
       if (key == "sub") claims.subject = claims.user_id;
       continue;
     }
+    if (rules.has_capabilities && take_capabilities(claims, key, value)) continue;
     take_claim(claims, options, key, value);
   }
   claims.options = std::move(options).finish(claims.undecodable);
+  if (!rules.meta.empty()) apply_meta_rules(claims, document, rules.meta);
   return claims;
 }
 
 }  // namespace
 
-std::expected<Claims, Problem> read_claims(std::string_view json, std::string_view user_id_claim) {
+Result<MetaRule> MetaRule::create(std::string field, std::string_view path) {
+  MetaRule rule{.field = std::move(field), .path = {""}};
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (path[i] == '.') {
+      if (rule.path.back().empty()) return fail(Errc::invalid, "a name in the path is empty");
+      if (rule.path.size() == kPathMax) return fail(Errc::invalid, "the path is too long");
+      rule.path.emplace_back();
+      continue;
+    }
+    if (path[i] == '\\' && ++i == path.size()) {
+      return fail(Errc::invalid, "the path ends with a backslash");
+    }
+    rule.path.back() += path[i];
+  }
+  if (rule.path.back().empty()) return fail(Errc::invalid, "a name in the path is empty");
+  return rule;
+}
+
+std::expected<Claims, Problem> read_claims(std::string_view json, const ClaimRules& rules) {
   // On-demand parsing lets broken JSON pass where it is not looked at.
   if (!protocol::json::validate(json)) {
     return std::unexpected(Problem{Problem::Kind::invalid, "claims are not JSON"});
   }
   try {
-    return read(json, user_id_claim);
+    return read(json, rules);
   } catch (const simdjson::simdjson_error& error) {
     return std::unexpected(Problem{Problem::Kind::invalid, std::string("claims: ") + error.what()});
   }

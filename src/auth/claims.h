@@ -3,9 +3,13 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "base/result.h"
 
 namespace gyre::auth {
 
@@ -25,6 +29,16 @@ struct SubscriptionOptions {
   Override override_options;
 };
 
+// One of a token's `caps`: what its bearer may do with the channels that match
+// (docs/capabilities.md). Words that we do not know allow nothing.
+struct Capability {
+  enum class Match : uint8_t { exact, wildcard, regex };
+  std::vector<std::string> channels;
+  Match match = Match::exact;
+  std::vector<std::string> allow;
+  friend bool operator==(const Capability&, const Capability&) = default;
+};
+
 // The claims that we know, of connection and subscription tokens alike. Raw values keep their
 // source text.
 struct Claims {
@@ -42,6 +56,8 @@ struct Claims {
   SubscriptionOptions options;  // info, data and override of the token itself
   std::vector<std::string> channels;
   std::vector<std::pair<std::string, SubscriptionOptions>> subs;
+  std::vector<Capability> capabilities;  // caps, where they are read at all
+  std::vector<std::string> allow;        // of a subscription token, likewise
   // The claim named by user_id_claim as text, if that was asked for.
   std::string user_id;
   // A b64info or b64data that is no base64; the token is otherwise well. Empty: there is none.
@@ -64,8 +80,24 @@ struct Problem {
   std::string reason;  // for people, without secrets
 };
 
-// Reads the claims' JSON. `user_id_claim`: the name of the claim that holds the user, empty for
-// `sub`.
-std::expected<Claims, Problem> read_claims(std::string_view json, std::string_view user_id_claim);
+// A field of the connection's meta that is taken from another claim (docs/tokens.md).
+struct MetaRule {
+  // `path`: names of members from the outermost inwards with dots between them; a backslash stands
+  // before a dot or a backslash that belongs to a name.
+  static Result<MetaRule> create(std::string field, std::string_view path);
+
+  std::string field;
+  std::vector<std::string> path;
+};
+
+// How claims are read; by itself as the reference does.
+struct ClaimRules {
+  std::string_view user_id_claim = {};  // the claim that holds the user; empty: `sub`
+  bool has_capabilities = false;        // caps and allow mean something
+  std::span<const MetaRule> meta = {};  // fields that come to be in `meta`, in place of equal ones
+};
+
+// Reads the claims' JSON.
+std::expected<Claims, Problem> read_claims(std::string_view json, const ClaimRules& rules);
 
 }  // namespace gyre::auth

@@ -75,6 +75,11 @@ struct TokenVerifier::State {
   std::optional<KeyAddress> key_address;
   const KeySets* key_sets = nullptr;
 
+  ClaimRules claim_rules() const {
+    return {.user_id_claim = options.user_id_claim,
+            .has_capabilities = options.has_capabilities,
+            .meta = options.meta_from_claim};
+  }
   // Where the key of the token is; nothing if it cannot be any of ours.
   std::optional<KeyReference> reference(const Jwt& token) const;
   std::expected<void, Problem> check_signature(const Jwt& token, int64_t now);
@@ -139,7 +144,7 @@ std::optional<KeyReference> TokenVerifier::State::reference(const Jwt& token) co
   if (id.empty()) return std::nullopt;
   GroupValues values;
   if (!key_address->is_fixed()) {
-    const auto claims = read_claims(token.claims, options.user_id_claim);
+    const auto claims = read_claims(token.claims, {.user_id_claim = options.user_id_claim});
     if (!claims) return std::nullopt;
     if (issuer && !matches(*issuer, claims->issuer, &values)) return std::nullopt;
     if (audience && std::ranges::none_of(claims->audience, [&](const std::string& text) {
@@ -214,7 +219,7 @@ std::expected<Claims, Problem> TokenVerifier::verify(std::string_view token, int
   if (auto signature = state_->check_signature(*parts, now); !signature) {
     return std::unexpected(std::move(signature).error());
   }
-  auto claims = read_claims(parts->claims, state_->options.user_id_claim);
+  auto claims = read_claims(parts->claims, state_->claim_rules());
   if (!claims) return claims;
   if (auto parties = state_->check_parties(*claims); !parties) {
     return std::unexpected(std::move(parties).error());

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/claims.h"
 #include "auth/key_sets.h"
@@ -28,6 +29,8 @@ struct VerifierOptions {
   std::string issuer_regex;
   std::string user_id_claim;
   bool insecure_skip_signature_verify = false;
+  bool has_capabilities = false;          // gyre.capabilities.enabled
+  std::vector<MetaRule> meta_from_claim;  // gyre.token.meta_from_claim
 };
 
 struct ConnectToken {

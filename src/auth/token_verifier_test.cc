@@ -165,6 +165,82 @@ TEST(TokenVerifier, AUserThatIsANumberIsWrittenInDecimal) {
             Problem::Kind::invalid);
 }
 
+TEST(TokenVerifier, CapabilitiesAreReadWhereTheyMeanSomething) {
+  const std::string token =
+      sign(R"({"caps":[{"channels":["a","b"],"allow":["sub"]},)"
+           R"({"channels":["news:*"],"match":"wildcard","allow":["pub","hst"],"later":1},)"
+           R"({"channels":["^x$"],"match":"regex"}],"allow":["prs"]})");
+  const auto plain = make().verify_connect(token, kNow);
+  ASSERT_TRUE(plain);
+  EXPECT_TRUE(plain->claims.capabilities.empty());
+  EXPECT_TRUE(plain->claims.allow.empty());
+  const auto read =
+      make({.hmac_secret_key = "secret", .has_capabilities = true}).verify_connect(token, kNow);
+  ASSERT_TRUE(read) << read.error().reason;
+  using Match = Capability::Match;
+  const std::vector<Capability> expected{
+      {.channels = {"a", "b"}, .match = Match::exact, .allow = {"sub"}},
+      {.channels = {"news:*"}, .match = Match::wildcard, .allow = {"pub", "hst"}},
+      {.channels = {"^x$"}, .match = Match::regex, .allow = {}}};
+  EXPECT_EQ(read->claims.capabilities, expected);
+  EXPECT_EQ(read->claims.allow, std::vector<std::string>{"prs"});
+}
+
+TEST(TokenVerifier, CapabilitiesOfAnotherShapeSpoilTheToken) {
+  const TokenVerifier verifier = make({.hmac_secret_key = "secret", .has_capabilities = true});
+  for (const char* claims :
+       {R"({"caps":{}})", R"({"caps":"x"})", R"({"caps":["x"]})", R"({"caps":[null]})",
+        R"({"caps":[{"channels":"x"}]})", R"({"caps":[{"channels":[1]}]})",
+        R"({"caps":[{"match":"glob"}]})", R"({"caps":[{"match":1}]})",
+        R"({"caps":[{"allow":"sub"}]})", R"({"caps":[{"allow":[1]}]})", R"({"allow":"pub"})",
+        R"({"allow":[{}]})"}) {
+    EXPECT_EQ(problem(verifier.verify_connect(sign(claims), kNow)), Problem::Kind::invalid)
+        << claims;
+    EXPECT_TRUE(make().verify_connect(sign(claims), kNow)) << claims;
+  }
+  EXPECT_TRUE(verifier.verify_connect(sign(R"({"caps":null,"allow":null})"), kNow));
+  const auto with_channels = [&](int count) {
+    std::string caps = R"({"caps":[{"channels":["c")";
+    for (int i = 1; i < count; ++i) caps += R"(,"c")";
+    return verifier.verify_connect(sign(caps + "]}]}"), kNow).has_value();
+  };
+  EXPECT_TRUE(with_channels(1024));
+  EXPECT_FALSE(with_channels(1025));
+}
+
+TEST(TokenVerifier, OtherClaimsBecomeMeta) {
+  const auto rule = [](const char* field, const char* path) {
+    return *MetaRule::create(field, path);
+  };
+  const TokenVerifier verifier =
+      make({.hmac_secret_key = "secret",
+            .meta_from_claim = {rule("role", "user.role"), rule("url", R"(https://a\.b/c)"),
+                                rule("who", "sub"), rule("gone", "user.role.x")}});
+  const auto meta_of = [&](std::string_view claims) {
+    const auto token = verifier.verify_connect(sign(claims), kNow);
+    return token ? token->claims.meta : "refused: " + token.error().reason;
+  };
+  EXPECT_EQ(meta_of(R"({"x":1,"user":{"name":"n","role":{"a": [1, 2]}},"sub":"ann"})"),
+            R"({"role":{"a": [1, 2]},"who":"ann"})");
+  EXPECT_EQ(meta_of(R"({"https://a.b/c":1.50})"), R"({"url":1.50})") << "as it was written";
+  EXPECT_EQ(meta_of(R"({"meta":{"role":1,"own":"o"},"user":{"role":2}})"),
+            R"({"own":"o","role":2})");
+  EXPECT_EQ(meta_of(R"({"meta":"text","sub":"ann"})"), R"({"who":"ann"})");
+  EXPECT_EQ(meta_of(R"({"meta":"text","user":{"role":null}})"), R"("text")");
+  EXPECT_EQ(meta_of(R"({"user":"role","meta":{"a":1}})"), R"({"a":1})");
+  EXPECT_EQ(meta_of("{}"), "");
+}
+
+TEST(TokenVerifier, APathOfClaimsMustNameSomething) {
+  for (const char* path :
+       {"", ".", "a.", ".a", "a..b", "a\\", "a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q"}) {
+    EXPECT_FALSE(MetaRule::create("f", path)) << path;
+  }
+  const auto rule = MetaRule::create("f", R"(a\.b.c\\d)");
+  ASSERT_TRUE(rule);
+  EXPECT_EQ(rule->path, (std::vector<std::string>{"a.b", "c\\d"}));
+}
+
 TEST(TokenVerifier, TokensOfTheTwoKindsAreNotExchangeable) {
   const TokenVerifier verifier = make();
   const std::string subscription = sign(R"({"sub":"1","channel":"c"})");
