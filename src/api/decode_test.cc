@@ -295,16 +295,41 @@ TEST(SingleCommands, NameMethodsByTextOrNumber) {
   EXPECT_EQ(single(R"({"method":null,"params":{}})"), "0:publish");
   EXPECT_EQ(single(R"({"method":39,"params":{}})"), "0:shared_poll_publish");
   EXPECT_EQ(single(R"({"method":"map_stats","params":{}})"), "0:map_stats");
+  EXPECT_EQ(single(R"({"method":14,"params":{}})"), "0:connections");
+  EXPECT_EQ(single(R"({"method":15,"params":{}})"), "0:update_user_status");
+  EXPECT_EQ(single(R"({"method":16,"params":{}})"), "0:get_user_status");
+  EXPECT_EQ(single(R"({"method":17,"params":{}})"), "0:delete_user_status");
+  EXPECT_EQ(single(R"({"method":18,"params":{}})"), "0:block_user");
 }
 
 TEST(SingleCommands, MethodsThatDoNotExistHereAreNotFound) {
-  for (std::string_view method : {"13", "14", "32", "40", "99", "-1", R"("connections")"}) {
+  for (std::string_view method : {"13", "22", "32", "40", "99", "-1", R"("device_list")"}) {
     EXPECT_EQ(single(std::string(R"({"method":)").append(method) + R"(,"params":{}})"), "0:104");
   }
   for (std::string_view method : {R"("foo")", R"("")", R"("batch")", "1.5", "{}", "true"}) {
     EXPECT_EQ(single(std::string(R"({"method":)").append(method) + R"(,"params":{}})"),
               "malformed");
   }
+}
+
+TEST(DecodeRequest, ReadsWhatIsAskedOfConnectionsAndUsers) {
+  const auto connections = decoded<ConnectionsRequest>(
+      Method::connections, R"({"user":"u","expression":"e","label_filter":{"op":"and"}})");
+  EXPECT_EQ(connections.user + connections.expression, "ue");
+  EXPECT_TRUE(connections.label_filter);
+  EXPECT_FALSE(
+      decoded<ConnectionsRequest>(Method::connections, R"({"label_filter":null})").label_filter);
+  EXPECT_TRUE(is_refused(Method::connections, R"({"label_filter":[]})"));
+  const auto update = decoded<UpdateUserStatusRequest>(Method::update_user_status,
+                                                       R"({"users":["a","b"],"state":"s"})");
+  EXPECT_EQ(update.users, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(update.state, "s");
+  EXPECT_EQ(decoded<GetUserStatusRequest>(Method::get_user_status, R"({"users":["a"]})").users,
+            std::vector<std::string>{"a"});
+  EXPECT_EQ(
+      decoded<DeleteUserStatusRequest>(Method::delete_user_status, R"({"users":["a"]})").users,
+      std::vector<std::string>{"a"});
+  EXPECT_TRUE(is_refused(Method::get_user_status, R"({"users":"a"})"));
 }
 
 TEST(SingleCommands, OnlyInfoNeedsNoParams) {

@@ -153,6 +153,52 @@ bool append_channel(std::string& out, const std::pair<std::string, uint32_t>& ch
   return true;
 }
 
+void append(std::string& out, const client::TokenMark& token) {
+  Object object(out);
+  object.text_unless_empty("uid", token.uid);
+  object.number_unless_zero("issued_at", token.issued_at);
+  object.end();
+}
+
+void append_state(std::string& out, const client::ConnectionFacts& facts) {
+  Object object(out);
+  if (!facts.channels.empty()) {
+    Object channels(object.member("channels"));
+    for (const auto& [name, source] : facts.channels) {
+      Object channel(channels.member(name));
+      channel.number_unless_zero("source", static_cast<unsigned>(source));
+      channel.end();
+    }
+    channels.end();
+  }
+  if (facts.token) append(object.member("connection_token"), *facts.token);
+  if (!facts.subscription_tokens.empty()) {
+    Object tokens(object.member("subscription_tokens"));
+    for (const auto& [name, token] : facts.subscription_tokens) append(tokens.member(name), token);
+    tokens.end();
+  }
+  // A backend may have sent what is no JSON; one such is no reason to tell nothing of the others.
+  if (json::validate(facts.meta)) object.raw_unless_empty("meta", facts.meta);
+  object.end();
+}
+
+bool append_connection(std::string& out, const client::ConnectionFacts& facts) {
+  const client::Introduction& own = facts.introduction;
+  json::append_string(out, facts.client);
+  out += ':';
+  Object object(out);
+  object.text_unless_empty("app_name", own.app_name);
+  object.text_unless_empty("app_version", own.app_version);
+  object.text("transport", facts.transport);
+  object.text("protocol", facts.protocol);
+  object.text_unless_empty("user", facts.user);
+  append_state(object.member("state"), facts);
+  object.number_unless_zero("connected_at_ms", own.connected_at);
+  object.number_unless_zero("ping_pong_latency_ms", own.latency_ms);
+  object.end();
+  return true;
+}
+
 bool append_node(std::string& out, const NodeResult& node) {
   append(out, node);
   return true;
@@ -232,6 +278,10 @@ runtime::Task<bool> write(std::string* out, const InfoResult* result) {
 
 runtime::Task<bool> write(std::string* out, const ChannelsResult* result) {
   return append_items(out, R"({"channels":{)", &result->channels, &append_channel, "}}");
+}
+
+runtime::Task<bool> write(std::string* out, const ConnectionsResult* result) {
+  return append_items(out, R"({"connections":{)", &result->connections, &append_connection, "}}");
 }
 
 runtime::Task<bool> write(std::string* out, const HistoryResult* result) {

@@ -77,6 +77,32 @@ TEST_F(EncodeTest, LeavesZeroValuesOut) {
             R"("result":{"offset":18446744073709551615,"epoch":"e"})");
 }
 
+TEST_F(EncodeTest, WritesConnections) {
+  EXPECT_EQ(encode(AnyResult(ConnectionsResult())), R"("result":{"connections":{}})");
+  ConnectionsResult result;
+  result.connections.push_back({.client = "c1", .transport = "websocket", .protocol = "json"});
+  result.connections.push_back(
+      {.client = "c2",
+       .user = "ann",
+       .transport = "websocket",
+       .protocol = "protobuf",
+       .introduction = {.app_name = "js", .app_version = "1", .connected_at = 5, .latency_ms = 6},
+       .channels = {{"a\"", client::Source::server_api}, {"b", client::Source::unknown}},
+       .token = client::TokenMark{.uid = "t", .issued_at = 7},
+       .subscription_tokens = {{"b", {}}},
+       .meta = R"({"m": 1})"});
+  result.connections.push_back(
+      {.client = "c3", .transport = "sse", .protocol = "json", .meta = "no JSON"});
+  EXPECT_EQ(
+      encode(AnyResult(std::move(result))),
+      R"("result":{"connections":{"c1":{"transport":"websocket","protocol":"json","state":{}},)"
+      R"("c2":{"app_name":"js","app_version":"1","transport":"websocket","protocol":"protobuf",)"
+      R"("user":"ann","state":{"channels":{"a\"":{"source":10},"b":{}},)"
+      R"("connection_token":{"uid":"t","issued_at":7},"subscription_tokens":{"b":{}},)"
+      R"("meta":{"m":1}},"connected_at_ms":5,"ping_pong_latency_ms":6},)"
+      R"("c3":{"transport":"sse","protocol":"json","state":{}}}})");
+}
+
 TEST_F(EncodeTest, WritesWhatIsAlwaysThere) {
   EXPECT_EQ(encode(AnyResult(HistoryResult())),
             R"("result":{"publications":[],"epoch":"","offset":0})");

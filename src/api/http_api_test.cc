@@ -355,6 +355,17 @@ TEST_F(Recordings, OfTransport) {
   EXPECT_GT(replay("api-transport.jsonl"), 45);
 }
 
+TEST_F(HttpApiTest, TellsOfConnectionsOnlyWhereThatIsOn) {
+  const std::string single = R"({"method":14,"params":{"user":"ann"}})";
+  EXPECT_THAT(ask({"/api/connections", "{}"}), StartsWith("HTTP/1.1 404 "));
+  EXPECT_EQ(ask({"/api", single}), json(R"({"error":{"code":104,"message":"not found"}})"));
+  start({.key = "k", .methods = MethodSet::standard().with_connections()});
+  EXPECT_EQ(ask({"/api/connections", "{}"}), json(R"({"result":{"connections":{}}})"));
+  EXPECT_EQ(ask({"/api", single}), json(R"({"result":{"connections":{}}})"));
+  EXPECT_THAT(ask({"/api/get_user_status", "{}"}), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(ask({"/api/block_user", "{}"}), StartsWith("HTTP/1.1 404 "));
+}
+
 // While they are off, their methods are those of another edition.
 TEST_F(HttpApiTest, KnowsModerationOnlyWhereItIsOn) {
   constexpr std::string_view kNone = R"({"error":{"code":104,"message":"not found"}})";

@@ -32,6 +32,10 @@ enum class Method : uint8_t {
   map_stats,
   map_clear,
   shared_poll_publish,
+  connections,
+  update_user_status,
+  get_user_status,
+  delete_user_status,
   block_user,
   unblock_user,
   revoke_token,
@@ -66,6 +70,10 @@ inline constexpr std::array<std::string_view, kMethods> kMethodNames{
     "map_stats",
     "map_clear",
     "shared_poll_publish",
+    "connections",
+    "update_user_status",
+    "get_user_status",
+    "delete_user_status",
     "block_user",
     "unblock_user",
     "revoke_token",
@@ -83,18 +91,25 @@ constexpr std::string_view name_of(Method method) {
 class MethodSet {
  public:
   // Without those that have to be switched on.
-  static constexpr MethodSet standard() { return MethodSet(up_to(Method::block_user)); }
+  static constexpr MethodSet standard() { return MethodSet(up_to(Method::connections)); }
   static constexpr MethodSet all() { return MethodSet(up_to(Method::batch)); }
-  // Those that gyre.moderation switches on.
-  constexpr MethodSet with_moderation() const {
-    return MethodSet(bits_ | (up_to(Method::batch) & ~up_to(Method::block_user)));
+  // Those that gyre.connections, gyre.user_status and gyre.moderation switch on.
+  constexpr MethodSet with_connections() const {
+    return with(Method::connections, Method::update_user_status);
   }
+  constexpr MethodSet with_user_status() const {
+    return with(Method::update_user_status, Method::block_user);
+  }
+  constexpr MethodSet with_moderation() const { return with(Method::block_user, Method::batch); }
   constexpr bool has(Method method) const { return bits_ & bit(method); }
 
  private:
   explicit constexpr MethodSet(uint64_t bits) : bits_(bits) {}
   static constexpr uint64_t bit(Method method) { return uint64_t{1} << static_cast<int>(method); }
   static constexpr uint64_t up_to(Method end) { return bit(end) - 1; }
+  constexpr MethodSet with(Method first, Method end) const {
+    return MethodSet(bits_ | (up_to(end) & ~up_to(first)));
+  }
   uint64_t bits_;
 };
 static_assert(kMethods <= 64);

@@ -1,4 +1,5 @@
 // The commands that block users and revoke tokens (docs/moderation.md).
+#include "api/names.h"
 #include "api/service.h"
 
 namespace gyre::api {
@@ -8,13 +9,6 @@ namespace {
 // What has ended already can only be a mistake.
 bool is_past(int64_t expire_at, int64_t now) {
   return expire_at < 0 || (expire_at > 0 && expire_at <= now);
-}
-
-// A user or a uid is the name of one thing; the bound is that of the reference's channels.
-constexpr size_t kNameBytesMax = 1024;
-
-bool is_name(const std::string& text) {
-  return !text.empty() && text.size() <= kNameBytesMax;
 }
 
 }  // namespace

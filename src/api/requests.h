@@ -316,6 +316,33 @@ struct SharedPollPublishRequest {
                                           field<6>("epoch", &SharedPollPublishRequest::epoch));
 };
 
+struct ConnectionsRequest {
+  std::string user;        // empty: of all users
+  std::string expression;  // which only the reference's PRO edition evaluates
+  std::optional<IgnoredObject> label_filter;
+  static constexpr auto fields =
+      describe(field<1>("user", &ConnectionsRequest::user),
+               field<2>("expression", &ConnectionsRequest::expression),
+               field<3>("label_filter", &ConnectionsRequest::label_filter));
+};
+
+struct UpdateUserStatusRequest {
+  std::vector<std::string> users;
+  std::string state;  // empty: as it is
+  static constexpr auto fields = describe(field<1>("users", &UpdateUserStatusRequest::users),
+                                          field<2>("state", &UpdateUserStatusRequest::state));
+};
+
+struct GetUserStatusRequest {
+  std::vector<std::string> users;
+  static constexpr auto fields = describe(field<1>("users", &GetUserStatusRequest::users));
+};
+
+struct DeleteUserStatusRequest {
+  std::vector<std::string> users;
+  static constexpr auto fields = describe(field<1>("users", &DeleteUserStatusRequest::users));
+};
+
 struct BlockUserRequest {
   int64_t expire_at = 0;  // Unix seconds; 0: for good
   std::string user;
@@ -353,8 +380,10 @@ using AnyRequest =
                  DisconnectRequest, HistoryRequest, HistoryRemoveRequest, PresenceRequest,
                  PresenceStatsRequest, InfoRequest, RpcRequest, RefreshRequest, ChannelsRequest,
                  MapPublishRequest, MapRemoveRequest, MapReadStateRequest, MapReadStreamRequest,
-                 MapStatsRequest, MapClearRequest, SharedPollPublishRequest, BlockUserRequest,
-                 UnblockUserRequest, RevokeTokenRequest, InvalidateUserTokensRequest>;
+                 MapStatsRequest, MapClearRequest, SharedPollPublishRequest, ConnectionsRequest,
+                 UpdateUserStatusRequest, GetUserStatusRequest, DeleteUserStatusRequest,
+                 BlockUserRequest, UnblockUserRequest, RevokeTokenRequest,
+                 InvalidateUserTokensRequest>;
 static_assert(std::variant_size_v<AnyRequest> == kCommandMethods);
 
 inline Method method_of(const AnyRequest& request) {

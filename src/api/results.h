@@ -10,6 +10,7 @@
 
 #include "api/api_error.h"
 #include "api/method.h"
+#include "client/connection_facts.h"
 #include "engine/broker.h"
 #include "engine/presence_store.h"
 #include "protocol/publication.h"
@@ -66,8 +67,13 @@ struct ChannelsResult {
   std::vector<std::pair<std::string, uint32_t>> channels;  // and the subscribers of each
 };
 
-using AnyResult = std::variant<EmptyResult, PublishResult, BroadcastResult, HistoryResult,
-                               PresenceResult, PresenceStatsResult, InfoResult, ChannelsResult>;
+struct ConnectionsResult {
+  std::vector<client::ConnectionFacts> connections;
+};
+
+using AnyResult =
+    std::variant<EmptyResult, PublishResult, BroadcastResult, HistoryResult, PresenceResult,
+                 PresenceStatsResult, InfoResult, ChannelsResult, ConnectionsResult>;
 
 struct Reply {
   Method method = Method::unknown;  // of the command

@@ -44,6 +44,7 @@ size_t entries_of(const AnyResult& result) {
   }
   if (const auto* presence = std::get_if<PresenceResult>(&result)) return presence->members.size();
   if (const auto* channels = std::get_if<ChannelsResult>(&result)) return channels->channels.size();
+  if (const auto* facts = std::get_if<ConnectionsResult>(&result)) return facts->connections.size();
   return 0;
 }
 
@@ -80,6 +81,10 @@ constexpr std::tuple kCommands{&Service::publish,
                                &Service::map_stats,
                                &Service::map_clear,
                                &Service::shared_poll_publish,
+                               &Service::connections,
+                               &Service::update_user_status,
+                               &Service::get_user_status,
+                               &Service::delete_user_status,
                                &Service::block_user,
                                &Service::unblock_user,
                                &Service::revoke_token,

@@ -44,6 +44,7 @@ class Service : runtime::ShardBound {
     NodeFacts node;
     runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
     client::Moderation* moderation = nullptr;  // null: its methods do not exist
+    size_t connections_max = 0;                // that an answer tells of; 0: nobody is told of any
   };
   Service(Parts parts, std::shared_ptr<const channel::Namespaces> namespaces)
       : shard_(parts.shard),
@@ -52,6 +53,7 @@ class Service : runtime::ShardBound {
         node_(std::move(parts.node)),
         memory_(parts.memory),
         moderation_(parts.moderation),
+        connections_max_(parts.connections_max),
         namespaces_(std::move(namespaces)) {}
 
   // The namespaces of a new configuration, for commands that begin from now on.
@@ -90,6 +92,14 @@ class Service : runtime::ShardBound {
   runtime::Task<Answer<EmptyResult>> map_stats(MapStatsRequest request);
   runtime::Task<Answer<EmptyResult>> map_clear(MapClearRequest request);
   runtime::Task<Answer<EmptyResult>> shared_poll_publish(SharedPollPublishRequest request);
+
+  // connections.cc
+  runtime::Task<Answer<ConnectionsResult>> connections(ConnectionsRequest request);
+
+  // user_status.cc
+  runtime::Task<Answer<EmptyResult>> update_user_status(UpdateUserStatusRequest request);
+  runtime::Task<Answer<EmptyResult>> get_user_status(GetUserStatusRequest request);
+  runtime::Task<Answer<EmptyResult>> delete_user_status(DeleteUserStatusRequest request);
 
   // moderation.cc
   runtime::Task<Answer<EmptyResult>> block_user(BlockUserRequest request);
@@ -151,6 +161,7 @@ class Service : runtime::ShardBound {
   const NodeFacts node_;
   runtime::MemoryPressure& memory_;
   client::Moderation* const moderation_;
+  const size_t connections_max_;
   std::shared_ptr<const channel::Namespaces> namespaces_;
 };
 

@@ -451,6 +451,17 @@ TEST_F(ServiceTest, BlocksUsers) {
   EXPECT_TRUE(block("cid"));
 }
 
+TEST_F(ServiceTest, ConnectionsAreNotFilteredByWhatItDoesNotKnow) {
+  const auto ask = [&](ConnectionsRequest request) {
+    return run([&](Service& service) { return service.connections(request); });
+  };
+  EXPECT_TRUE(ask({}));
+  EXPECT_TRUE(ask({.user = "ann"}));
+  EXPECT_EQ(ask({.expression = "true"}).error().code, errors::kNotAvailable.code);
+  EXPECT_EQ(ask({.label_filter = IgnoredObject()}).error().code, errors::kNotAvailable.code);
+  EXPECT_EQ(ask({.user = std::string(1025, 'u')}).error().code, errors::kBadRequest.code);
+}
+
 TEST_F(ServiceTest, RevokesTokens) {
   const int64_t now = shard_.unix_seconds();
   const client::TokenMark token{.uid = "t", .issued_at = now - 1};

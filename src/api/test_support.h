@@ -55,7 +55,8 @@ struct TestNode {
                  .directory = directory,
                  .audience = audience,
                  .node = {.uid = "u-1", .name = "n", .version = "v", .started = shard.now()},
-                 .moderation = &moderation},
+                 .moderation = &moderation,
+                 .connections_max = 10},
                 recorded_namespaces()) {}
 
   engine::memory::MemoryBroker broker;

@@ -200,6 +200,13 @@ Result<void> set_listeners(const config::Tree& tree, NodeOptions& options) {
   return {};
 }
 
+api::MethodSet api_methods(const NodeOptions& options) {
+  auto methods = api::MethodSet::standard();
+  if (options.connections_max > 0) methods = methods.with_connections();
+  if (options.moderation) methods = methods.with_moderation();
+  return methods;
+}
+
 Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
   GYRE_TRY(options.origins, http::AllowedOrigins::compile(tree.texts("client.allowed_origins")));
   options.admission = {.connections = limit(tree, "client.connection_limit"),
@@ -217,14 +224,13 @@ Result<void> set_endpoints(const config::Tree& tree, NodeOptions& options) {
     options.websocket.pong_timeout = timeout;
   }
   if (!tree.boolean("http_api.disabled")) {
-    const auto methods = api::MethodSet::standard();
     options.api = {
         .prefix = handler_path(tree, "http_api.handler_prefix"),
         .key = tree.text("http_api.key"),
         .insecure = tree.boolean("http_api.insecure"),
         .transport_errors = tree.text("http_api.error_mode") == "transport",
         .body_bytes_max = static_cast<uint64_t>(tree.integer("gyre.http_api.max_body_size")),
-        .methods = options.moderation ? methods.with_moderation() : methods};
+        .methods = api_methods(options)};
     options.api_is_external = tree.boolean("http_api.external");
   }
   if (tree.boolean("health.enabled")) {
@@ -262,6 +268,9 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.sockets = {.queue_bytes_max = limit(tree, "client.queue_max_size"),
                      .write_timeout = write_timeout(tree)};
   options.memory_limit = memory_limit(tree);
+  if (tree.boolean("gyre.connections.enabled")) {
+    options.connections_max = static_cast<size_t>(tree.integer("gyre.connections.max_results"));
+  }
   if (tree.boolean("gyre.moderation.enabled")) {
     options.moderation = {.entries =
                               static_cast<size_t>(tree.integer("gyre.moderation.max_entries"))};

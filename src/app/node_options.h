@@ -32,6 +32,7 @@ struct NodeOptions {
   uint64_t memory_limit = 0;    // bytes; 0: none
   uint64_t shutdown_rate = 0;   // connections that are told per second; 0: all at once
   os::Nanos shutdown_most = 0;  // in which all must have been told, at any rate
+  size_t connections_max = 0;   // that an answer of the API tells of; 0: it tells of none
   std::optional<client::Moderation::Limits> moderation;  // none: it is off
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;

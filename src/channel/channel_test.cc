@@ -74,29 +74,29 @@ TEST(Namespaces, ABrokenRegexOrANameTwiceIsRefused) {
 
 TEST(Permissions, SubscribeIsDeniedByDefault) {
   const Namespaces namespaces = make({});
-  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "a"), {.user = "42"}, {})), 103u);
-  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "a"), {.user = "42", .is_insecure = true}, {})),
-            0u);
+  EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "a"), {.user = "42"}, {}), Ground::none);
+  EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "a"), {.user = "42", .is_insecure = true}, {}),
+            Ground::insecure);
 }
 
 TEST(Permissions, TheAnonymousOptionWidensTheOneForClients) {
   ChannelOptions only_anonymous;
   only_anonymous.allow_subscribe_for_anonymous = true;
-  EXPECT_EQ(code(may_subscribe(resolved(make(only_anonymous), "a"), {}, {})), 103u);
+  EXPECT_EQ(ground_to_subscribe(resolved(make(only_anonymous), "a"), {}, {}), Ground::none);
   ChannelOptions clients;
   clients.allow_subscribe_for_client = true;
-  EXPECT_EQ(code(may_subscribe(resolved(make(clients), "a"), {}, {})), 103u);
-  EXPECT_EQ(code(may_subscribe(resolved(make(clients), "a"), {.user = "1"}, {})), 0u);
+  EXPECT_EQ(ground_to_subscribe(resolved(make(clients), "a"), {}, {}), Ground::none);
+  EXPECT_EQ(ground_to_subscribe(resolved(make(clients), "a"), {.user = "1"}, {}), Ground::option);
   clients.allow_subscribe_for_anonymous = true;
-  EXPECT_EQ(code(may_subscribe(resolved(make(clients), "a"), {}, {})), 0u);
+  EXPECT_EQ(ground_to_subscribe(resolved(make(clients), "a"), {}, {}), Ground::option);
 }
 
 TEST(Permissions, PrivateChannelsNeedATokenEvenWhenInsecure) {
   ChannelOptions open;
   open.allow_subscribe_for_client = true;
   const Namespaces namespaces = make(open);
-  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "$a"), {.user = "1", .is_insecure = true}, {})),
-            103u);
+  EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "$a"), {.user = "1", .is_insecure = true}, {}),
+            Ground::none);
 }
 
 TEST(Permissions, UserLimitedChannelsBelongToTheirUsers) {
@@ -104,11 +104,13 @@ TEST(Permissions, UserLimitedChannelsBelongToTheirUsers) {
   limited.allow_user_limited_channels = true;
   limited.allow_subscribe_for_client = true;
   const Namespaces namespaces = make(limited);
-  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "d#1,2"), {.user = "2"}, {})), 0u);
-  EXPECT_EQ(code(may_subscribe(resolved(namespaces, "d#1,2"), {.user = "3"}, {})), 103u);
+  EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "d#1,2"), {.user = "2"}, {}),
+            Ground::user_list);
+  EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "d#1,2"), {.user = "3"}, {}), Ground::none);
   // Without the option the boundary means nothing.
   limited.allow_user_limited_channels = false;
-  EXPECT_EQ(code(may_subscribe(resolved(make(limited), "d#1,2"), {.user = "3"}, {})), 0u);
+  EXPECT_EQ(ground_to_subscribe(resolved(make(limited), "d#1,2"), {.user = "3"}, {}),
+            Ground::option);
 }
 
 TEST(Permissions, WishesThatCouldNotBeSubscribedToAreDropped) {
@@ -117,11 +119,11 @@ TEST(Permissions, WishesThatCouldNotBeSubscribedToAreDropped) {
   options.allow_user_limited_channels = true;
   options.allow_subscribe_for_anonymous = true;
   const Namespaces namespaces = make(options);
-  EXPECT_TRUE(may_be_wished(namespaces, "a", {.user = "1"}));
-  EXPECT_TRUE(may_be_wished(namespaces, "d#1", {.user = "1"}));
-  EXPECT_FALSE(may_be_wished(namespaces, "d#", {}));
-  EXPECT_FALSE(may_be_wished(namespaces, "$a", {.user = "1"}));
-  EXPECT_FALSE(may_be_wished(namespaces, "nope:a", {.user = "1"}));
+  EXPECT_EQ(ground_to_wish(namespaces, "a", {.user = "1"}), Ground::option);
+  EXPECT_EQ(ground_to_wish(namespaces, "d#1", {.user = "1"}), Ground::user_list);
+  EXPECT_EQ(ground_to_wish(namespaces, "d#", {}), Ground::none);
+  EXPECT_EQ(ground_to_wish(namespaces, "$a", {.user = "1"}), Ground::none);
+  EXPECT_EQ(ground_to_wish(namespaces, "nope:a", {.user = "1"}), Ground::none);
 }
 
 TEST(Permissions, PublishingAsASubscriberNeedsASubscription) {

@@ -57,30 +57,33 @@ bool is_asked_of_backend(const Resolved& channel, const NameRules& rules) {
          !is_user_limited(channel, rules);
 }
 
-Refusal may_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
-  if (channel.name.is_private) return errors::kPermissionDenied;
+Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
+  if (channel.name.is_private) return Ground::none;
   const bool is_limited = is_user_limited(channel, rules);
   if (is_limited &&
       (lists_user(channel.name.full, who.user, rules) || GYRE_PLANTED(user_list_is_ignored))) {
-    return std::nullopt;
+    return Ground::user_list;
   }
   const ChannelOptions& options = channel.options();
   if (!is_limited && passes(who, options.allow_subscribe_for_client, false,
                             options.allow_subscribe_for_anonymous)) {
-    return std::nullopt;
+    return Ground::option;
   }
-  return denied_unless(who.is_insecure);
+  return who.is_insecure ? Ground::insecure : Ground::none;
 }
 
-bool may_be_wished(const Namespaces& namespaces, std::string_view channel, const Requester& who) {
+Ground ground_to_wish(const Namespaces& namespaces, std::string_view channel,
+                      const Requester& who) {
   Resolved resolved;
-  if (resolve(namespaces, channel, resolved)) return false;
+  if (resolve(namespaces, channel, resolved)) return Ground::none;
   // An empty element of the list speaks for anonymous users who subscribe, but not for those who
   // connect.
   const NameRules& rules = namespaces.rules();
-  if (is_asked_of_backend(resolved, rules)) return false;
-  if (who.is_anonymous() && is_user_limited(resolved, rules) && !who.is_insecure) return false;
-  return !may_subscribe(resolved, who, rules);
+  if (is_asked_of_backend(resolved, rules)) return Ground::none;
+  if (who.is_anonymous() && is_user_limited(resolved, rules) && !who.is_insecure) {
+    return Ground::none;
+  }
+  return ground_to_subscribe(resolved, who, rules);
 }
 
 Refusal may_publish(const Resolved& channel, const Requester& who) {

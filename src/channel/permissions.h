@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -34,11 +35,18 @@ bool is_user_limited(const Resolved& channel, const NameRules& rules);
 
 // Whether the subscribe proxy decides about a subscribe without a token.
 bool is_asked_of_backend(const Resolved& channel, const NameRules& rules);
+// Why somebody may subscribe; of several reasons the first.
+enum class Ground : uint8_t {
+  none,  // there is no reason: refused
+  user_list,
+  option,  // of the namespace
+  insecure,
+};
 // A subscribe without a token, if no proxy decides. With a token, that does.
-Refusal may_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules);
+Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules);
 // Whether a channel in the connect request's wish list becomes a server-side subscription; if not,
 // it is dropped silently (subscriptions.md 2.3).
-bool may_be_wished(const Namespaces& namespaces, std::string_view channel, const Requester& who);
+Ground ground_to_wish(const Namespaces& namespaces, std::string_view channel, const Requester& who);
 
 Refusal may_publish(const Resolved& channel, const Requester& who);
 Refusal may_read_history(const Resolved& channel, const Requester& who);

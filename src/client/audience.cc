@@ -1,5 +1,7 @@
 #include "client/audience.h"
 
+#include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 #include "base/fault_points.h"
@@ -85,6 +87,22 @@ runtime::Task<void> Audience::end_what_is_revoked(std::optional<std::string> use
         [roster = rosters_[i], user] { return roster->end_what_is_revoked(user); }, &latch));
   }
   co_await latch;
+}
+
+// One shard after the other: what one has found takes up room of the next.
+runtime::Task<Result<std::vector<ConnectionFacts>>> Audience::connections(
+    std::optional<std::string> user, AnswerRoom room) {
+  std::vector<ConnectionFacts> all;
+  for (size_t i = 0; i < rosters_.size(); ++i) {
+    Roster* roster = rosters_[i];
+    GYRE_CO_TRY(std::vector<ConnectionFacts> some,
+                co_await runtime::call(*shard_.set().shards[i], [roster, user, room] {
+                  return roster->connections(user, room);
+                }));
+    for (const ConnectionFacts& one : some) room.take(one);
+    std::ranges::move(some, std::back_inserter(all));
+  }
+  co_return all;
 }
 
 runtime::Task<std::vector<std::pair<std::string, uint32_t>>> Audience::channels(

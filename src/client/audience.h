@@ -11,6 +11,7 @@
 #include "auth/claims.h"
 #include "base/glob.h"
 #include "base/result.h"
+#include "client/connection_facts.h"
 #include "protocol/codes.h"
 #include "protocol/publication.h"
 #include "runtime/shard.h"
@@ -70,6 +71,11 @@ class Audience {
   // After client::Moderation has been told: ends what has come with revoked tokens, of the user, or
   // without one of anybody.
   runtime::Task<void> end_what_is_revoked(std::optional<std::string> user);
+
+  // What is known of the user's connections, or without one of all, in no order. Fails with
+  // too_large if there is no room for so much.
+  runtime::Task<Result<std::vector<ConnectionFacts>>> connections(std::optional<std::string> user,
+                                                                  AnswerRoom room);
 
   // Channels with subscribers and how many each has, in no order. `filter` may be null.
   runtime::Task<std::vector<std::pair<std::string, uint32_t>>> channels(

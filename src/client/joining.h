@@ -36,12 +36,13 @@ class Session::Joining {
 struct Session::SubscribePlan {
   std::string channel;
   uint16_t flags = 0;  // Subscription::Flag
+  Source source = Source::unknown;
   bool is_recoverable = false;
   bool was_recovering = false;
   bool rejects_unrecovered = false;               // SubscribeRequest::flag, bit 1
   std::optional<protocol::StreamPosition> since;  // to recover from
   std::optional<int64_t> end;                     // Unix seconds
-  std::optional<auth::Claims> token;              // that allows it, if it may be revoked
+  std::optional<auth::Claims> token;              // that allows it, if it is kept
   std::string info;
   std::string data;
   std::chrono::seconds history_meta_ttl{0};

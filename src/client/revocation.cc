@@ -29,11 +29,11 @@ Answer<void> Session::check_moderation(std::string_view user) const {
 }
 
 void Session::keep_token(const auth::Claims& claims) {
-  if (services_.moderation) rare().token = mark_of(claims);
+  if (keeps_tokens()) rare().token = mark_of(claims);
 }
 
 void Session::keep_token(hub::ChannelSlot channel, const auth::Claims& claims) {
-  if (!services_.moderation) return;
+  if (!keeps_tokens()) return;
   forget_token(channel);
   rare().subscription_tokens.emplace_back(channel, mark_of(claims));
 }

@@ -20,6 +20,9 @@ struct Farewell final : runtime::Mortal {
 
 // So many sessions are seen to, some milliseconds' worth, before others have their turn.
 constexpr size_t kSessionsPerSlice = 256;
+// The same for telling of them, in names of channels; a session is as much work as some of those.
+constexpr size_t kWorkPerSlice = 4096;
+constexpr size_t kWorkPerSession = 8;
 
 template <class Act>
 runtime::Task<void> in_slices(std::vector<Ref<Session>> sessions, Act act) {
@@ -181,6 +184,31 @@ runtime::Task<void> Roster::end_what_is_revoked(std::optional<std::string> user)
     if (outlet > 0 && outlet % kSessionsPerSlice == 0) co_await runtime::Yield();
     if (by_outlet_[outlet]) by_outlet_[outlet]->end_what_is_revoked();
   }
+}
+
+runtime::Task<Result<std::vector<ConnectionFacts>>> Roster::connections(
+    std::optional<std::string> user, AnswerRoom room) {
+  check_shard();
+  std::vector<Ref<Session>> chosen;
+  if (user) {
+    chosen = matching({.user = std::move(*user), .client = {}, .session = {}, .spared = {}});
+  }
+  std::vector<ConnectionFacts> result;
+  size_t work = 0;
+  // Not a walk over a copy of the list: with all connections that would be a long turn by itself.
+  for (size_t i = 0; i < (user ? chosen.size() : by_outlet_.size()); ++i) {
+    const Ref<Session>& session = user ? chosen[i] : by_outlet_[i];
+    std::optional<ConnectionFacts> facts = session ? session->facts() : std::nullopt;
+    work += 1 + (facts ? kWorkPerSession + facts->channels.size() : 0);
+    if (facts) {
+      if (!room.take(*facts)) co_return fail(Errc::too_large, "too many connections");
+      result.push_back(std::move(*facts));
+    }
+    if (work < kWorkPerSlice) continue;
+    work = 0;
+    co_await runtime::Yield();
+  }
+  co_return result;
 }
 
 runtime::Task<void> Roster::drain(protocol::Disconnect reason, os::Nanos time) {

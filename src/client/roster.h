@@ -64,6 +64,9 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
   runtime::Task<void> refresh(const Target& target, RefreshOrder order);
   // Ends what has come with tokens that are revoked: of the user, or without one of anybody.
   runtime::Task<void> end_what_is_revoked(std::optional<std::string> user);
+  // Of the user's connections, or without one of all (see Audience).
+  runtime::Task<Result<std::vector<ConnectionFacts>>> connections(std::optional<std::string> user,
+                                                                  AnswerRoom room);
   // Ends all connections, evenly over so much time: those of a whole node that come back at once
   // would be a storm for the others.
   runtime::Task<void> drain(protocol::Disconnect reason, os::Nanos time);

@@ -41,6 +41,7 @@ struct Services {
   auth::KeySets* key_sets = nullptr;        // where the verifiers look; null: there are none
   const proxy::Proxies* proxies = nullptr;  // backends that decide; null: there are none
   const Moderation* moderation = nullptr;   // who is blocked, what is revoked; null: nothing can be
+  bool tells_of_connections = false;        // the server API does (gyre.connections)
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody
 

@@ -249,8 +249,9 @@ void Session::on_pong() {
   flags_ &= static_cast<uint8_t>(~kPingUnanswered);
   pong_due_ = 0;
   const auto now = static_cast<uint32_t>(services_.shard.now() / os::kMillisecond);
-  services_.metrics.ping_pong[transport_->traits().name].observe((now - pinged_at_) *
-                                                                 os::kMillisecond);
+  const uint32_t latency = now - pinged_at_;
+  services_.metrics.ping_pong[transport_->traits().name].observe(latency * os::kMillisecond);
+  if (rare_ && rare_->introduction) rare_->introduction->latency_ms = latency;
 }
 
 // --- Output

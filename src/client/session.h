@@ -13,6 +13,7 @@
 #include "channel/permissions.h"
 #include "client/client_id.h"
 #include "client/command_box.h"
+#include "client/connection_facts.h"
 #include "client/counting.h"
 #include "client/moderation.h"
 #include "client/refusal.h"
@@ -65,6 +66,8 @@ class Session final : public LocalCounted, runtime::Timer {
   void refresh_by_server(const RefreshOrder& order);
   // Ends the connection or those of its subscriptions whose tokens have been revoked.
   void end_what_is_revoked();
+  // What the server API is told of the connection; nothing unless it is connected.
+  std::optional<ConnectionFacts> facts() const;
 
  private:
   enum class State : uint8_t {
@@ -91,9 +94,10 @@ class Session final : public LocalCounted, runtime::Timer {
     std::string meta;
     std::unique_ptr<proxy::ClientHeaders> headers;  // for backends; null: none
     // Of the tokens that the connection and its subscriptions have come with, where tokens can be
-    // revoked at all.
+    // revoked or told of at all.
     std::optional<TokenMark> token;
     std::vector<std::pair<hub::ChannelSlot, TokenMark>> subscription_tokens;
+    std::unique_ptr<Introduction> introduction;  // null: nobody is told of it
     // A frame behind a command in work, and how much of it has been processed.
     struct Waiting {
       std::string bytes;
@@ -186,6 +190,7 @@ class Session final : public LocalCounted, runtime::Timer {
                                          const channel::ChannelOptions& options);
   Answer<SubscribePlan> plan_subscribe(const protocol::SubscribeRequest& request,
                                        const channel::Resolved& resolved) const;
+  static Source source_of(channel::Ground ground);
   static void grant(const auth::SubscriptionOptions& granted, SubscribePlan& plan);
   runtime::Task<Answer<void>> ask_to_subscribe(const protocol::SubscribeRequest& request,
                                                SubscribePlan& plan);
@@ -266,7 +271,11 @@ class Session final : public LocalCounted, runtime::Timer {
   }
   proxy::Caller caller() const;
 
+  // --- What the server API is told (connection_facts.cc)
+  void introduce(const protocol::ConnectRequest& request);
+
   // --- Users that are blocked and tokens that are revoked (revocation.cc)
+  bool keeps_tokens() const { return services_.moderation || services_.tells_of_connections; }
   static TokenMark mark_of(const auth::Claims& claims);
   // Whether the token, of the connection or a subscription, counts no more; it is for the user.
   bool is_revoked(const auth::Claims& claims, std::string_view user) const;

@@ -10,6 +10,22 @@
 
 namespace gyre::client {
 
+// Why there is a subscription; numbers as the server API tells them (ChannelContext.source).
+enum class Source : uint8_t {
+  unknown = 0,
+  connection_token = 1,
+  connect_proxy = 2,
+  subscription_token = 3,
+  subscribe_proxy = 4,
+  user_limited = 5,
+  client_allowed = 6,
+  client_insecure = 7,
+  uni_connect = 8,
+  user_personal = 9,
+  server_api = 10,
+  capability = 11,
+};
+
 // A session's side of one subscription. Owned by the session; its place in the list may change, so
 // nothing keeps a reference over a wait.
 struct Subscription {
@@ -37,6 +53,7 @@ struct Subscription {
   uint32_t receiver = 0;         // index in the channel's array, once joined
   uint32_t expires_at = kNever;  // Unix seconds
   uint16_t flags = 0;
+  Source source = Source::unknown;
   // chan_info; null if there is none, as with most.
   std::unique_ptr<const std::string> info;
 };

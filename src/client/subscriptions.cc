@@ -59,6 +59,7 @@ void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joi
   services.metrics.subscriptions[session_.client_name()].add();
   if (!plan.info.empty()) subscription.info = std::make_unique<const std::string>(plan.info);
   subscription.expires_at = Subscription::expiry(plan.end);
+  subscription.source = plan.source;
   services.hub.release(channel_);
   if (plan.end || (plan.is_present() && services.directory.presence_forgets())) {
     session_.start_presence_ticks();

@@ -287,9 +287,8 @@ class Validation {
       report_.add(tree_, "gyre.memory_limit",
                   fmt::format("gyre.memory_limit \"{}\" is neither auto nor a size", memory));
     }
-    if (tree_.integer("gyre.moderation.max_entries") < 1) {
-      report_.add(tree_, "gyre.moderation.max_entries",
-                  "gyre.moderation.max_entries must be 1 or more");
+    for (const char* key : {"gyre.connections.max_results", "gyre.moderation.max_entries"}) {
+      if (tree_.integer(key) < 1) report_.add(tree_, key, fmt::format("{} must be 1 or more", key));
     }
     if (tree_.integer("gyre.shutdown_rate") < 0) {
       report_.add(tree_, "gyre.shutdown_rate", "gyre.shutdown_rate must not be negative");

@@ -52,6 +52,7 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   if (services_.memory.refuses_connect()) co_return client::refuse(errors::kTooManyRequests);
   if (!request.name.empty()) flags_ |= kNamed;
   if (!request.version.empty()) flags_ |= kVersioned;
+  introduce(request);
   if (auto url = services_.connection_tokens->missing_key_set(request.token)) {
     GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
     if (!is_open()) co_return Answer<void>();
@@ -157,6 +158,7 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
     if (channel.empty() || !seen.insert(channel).second) continue;
     subs.push_back({plan_server_side(channel, ns->options(), options)});
     subs.back().plan.flags |= Subscription::kFromToken;
+    subs.back().plan.source = Source::connection_token;
   }
   if (verified->user.empty() && settings.disallow_anonymous_connection_tokens) {
     return client::refuse(disconnects::kPermissionDenied);
@@ -183,6 +185,7 @@ Answer<void> Session::authenticate_by_backend(proxy::ConnectResult granted, Iden
     if (!ns) return client::refuse(errors::kUnknownChannel);
     if (channel.empty() || !seen.insert(channel).second) continue;
     subs.push_back({plan_server_side(channel, ns->options(), proxy::options_of(options))});
+    subs.back().plan.source = Source::connect_proxy;
   }
   identity = {.has_credentials = true,
               .is_from_backend = true,
@@ -217,9 +220,12 @@ Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const 
       const channel::Requester who{.user = identity.user,
                                    .is_subscribed = false,
                                    .is_insecure = services_.settings->insecure};
-      if (channel.empty() || !channel::may_be_wished(namespaces, channel, who)) continue;
+      if (channel.empty()) continue;
+      const channel::Ground ground = channel::ground_to_wish(namespaces, channel, who);
+      if (ground == channel::Ground::none) continue;
       places.emplace(channel, subs.size());
       sub = &subs.emplace_back(plan_server_side(channel, ns->options(), {}));
+      sub->plan.source = source_of(ground);
     }
     const channel::ChannelOptions& options = namespaces.find(namespaces.parse(channel))->options();
     sub->plan.has_delta = wish.delta == "fossil" && options.allows_fossil_delta;
@@ -245,6 +251,7 @@ Answer<void> Session::add_personal_channel(Identity& identity,
   const auto same = [&channel](const ServerSide& one) { return one.plan.channel == channel; };
   if (std::ranges::none_of(subs, same)) {
     subs.push_back({plan_server_side(channel, ns->options(), {})});
+    subs.back().plan.source = Source::user_personal;
   }
   identity.personal_channel = std::move(channel);
   return {};
@@ -344,6 +351,9 @@ void Session::reply_connected(uint32_t id, const Identity& identity,
   services_.trim_message_buffer();
   state_ = State::connected;
   flags_ |= kConnected;
+  if (rare_ && rare_->introduction) {
+    rare_->introduction->connected_at = services_.shard.unix_milliseconds();
+  }
   connections().accepted.add();
   connections().inflight.add();
   expire_at(identity.end);

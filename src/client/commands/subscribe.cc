@@ -119,6 +119,7 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
   if (request.token.empty() && channel::is_asked_of_backend(resolved, rules)) {
     // What the client wishes for has no effect then (2.1, 9).
     plan.backend = backend(proxy::Event::subscribe, options.subscribe_proxy);
+    plan.source = Source::subscribe_proxy;
     if (!plan.backend) return client::refuse(errors::kNotAvailable);
     return plan;
   }
@@ -127,15 +128,32 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
     if (is_revoked(claims, user())) return client::refuse(errors::kPermissionDenied);
     plan.end = claims.end();
     grant(claims.options, plan);
-    if (services_.moderation) plan.token = std::move(claims);
-  } else if (const channel::Refusal refusal = channel::may_subscribe(resolved, who, rules)) {
-    return client::refuse(*refusal);
+    plan.source = Source::subscription_token;
+    if (keeps_tokens()) plan.token = std::move(claims);
+  } else {
+    const channel::Ground ground = channel::ground_to_subscribe(resolved, who, rules);
+    if (ground == channel::Ground::none) return client::refuse(errors::kPermissionDenied);
+    plan.source = source_of(ground);
   }
   plan.set_stream(channel::grant(
       resolved, {.positioned = plan.is_positioned(), .recoverable = plan.is_recoverable},
       {.positioned = request.positioned, .recoverable = request.recoverable}, who));
   plan.wants_announcements |= request.join_leave && channel::may_follow_members(resolved, who);
   return plan;
+}
+
+Source Session::source_of(channel::Ground ground) {
+  switch (ground) {
+    case channel::Ground::none:
+      return Source::unknown;
+    case channel::Ground::user_list:
+      return Source::user_limited;
+    case channel::Ground::option:
+      return Source::client_allowed;
+    case channel::Ground::insecure:
+      return Source::client_insecure;
+  }
+  return Source::unknown;
 }
 
 // What a token or a backend gives in place of the namespace's options.
@@ -318,6 +336,7 @@ runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, Subs
   SubscribePlan plan = self->plan_server_side(
       order.channel, ns->options(),
       {.info = order.info, .data = order.data, .override_options = order.override_options});
+  plan.source = Source::server_api;
   if (order.expire_at > 0) plan.end = order.expire_at;
   if (order.recover_since) plan_recovery(ns->options(), true, *order.recover_since, plan);
   Joining joining(*self, plan.channel, plan.flags);
