@@ -239,7 +239,7 @@ TEST(DecodeBatch, ReadsCommandsOfEveryMethod) {
 }
 
 TEST(DecodeBatch, UnknownCommandsAreNotFoundAndNullIsBad) {
-  EXPECT_EQ(outline(batch(R"({"commands":[{},null,{"connections":{}},{"foo":1},{"batch":{}}]})")),
+  EXPECT_EQ(outline(batch(R"({"commands":[{},null,{"device_list":{}},{"foo":1},{"batch":{}}]})")),
             "104 107 104 104 104");
   EXPECT_EQ(outline(batch(R"({"commands":[{"publish":null}]})")), "104");
 }

@@ -199,6 +199,16 @@ bool append_connection(std::string& out, const client::ConnectionFacts& facts) {
   return true;
 }
 
+bool append_status(std::string& out, const client::UserStatus& status) {
+  Object object(out);
+  object.text("user", status.user);
+  object.number_unless_zero("active", status.active);
+  object.number_unless_zero("online", status.online);
+  object.text_unless_empty("state", status.state);
+  object.end();
+  return true;
+}
+
 bool append_node(std::string& out, const NodeResult& node) {
   append(out, node);
   return true;
@@ -282,6 +292,10 @@ runtime::Task<bool> write(std::string* out, const ChannelsResult* result) {
 
 runtime::Task<bool> write(std::string* out, const ConnectionsResult* result) {
   return append_items(out, R"({"connections":{)", &result->connections, &append_connection, "}}");
+}
+
+runtime::Task<bool> write(std::string* out, const UserStatusesResult* result) {
+  return append_items(out, R"({"statuses":[)", &result->statuses, &append_status, "]}");
 }
 
 runtime::Task<bool> write(std::string* out, const HistoryResult* result) {

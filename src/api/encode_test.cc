@@ -103,6 +103,15 @@ TEST_F(EncodeTest, WritesConnections) {
       R"("c3":{"transport":"sse","protocol":"json","state":{}}}})");
 }
 
+TEST_F(EncodeTest, WritesStatusesOfUsers) {
+  EXPECT_EQ(encode(AnyResult(UserStatusesResult())), R"("result":{"statuses":[]})");
+  EXPECT_EQ(
+      encode(AnyResult(UserStatusesResult{
+          {{.user = "a", .active = 1, .online = 2, .state = "s"}, {.user = "b", .state = {}}}})),
+      R"("result":{"statuses":[{"user":"a","active":1,"online":2,"state":"s"},)"
+      R"({"user":"b"}]})");
+}
+
 TEST_F(EncodeTest, WritesWhatIsAlwaysThere) {
   EXPECT_EQ(encode(AnyResult(HistoryResult())),
             R"("result":{"publications":[],"epoch":"","offset":0})");

@@ -366,6 +366,23 @@ TEST_F(HttpApiTest, TellsOfConnectionsOnlyWhereThatIsOn) {
   EXPECT_THAT(ask({"/api/block_user", "{}"}), StartsWith("HTTP/1.1 404 "));
 }
 
+TEST_F(HttpApiTest, KeepsStatusesOnlyWhereThatIsOn) {
+  const std::string body = R"({"users":["ann"]})";
+  for (const char* path :
+       {"/api/update_user_status", "/api/get_user_status", "/api/delete_user_status"}) {
+    EXPECT_THAT(ask({path, body}), StartsWith("HTTP/1.1 404 ")) << path;
+  }
+  start({.key = "k", .methods = MethodSet::standard().with_user_status()});
+  EXPECT_EQ(ask({"/api/get_user_status", body}),
+            json(R"({"result":{"statuses":[{"user":"ann"}]}})"));
+  EXPECT_EQ(ask({"/api/update_user_status", R"({"users":["ann"],"state":"s"})"}),
+            json(R"({"result":{}})"));
+  EXPECT_THAT(ask({"/api/get_user_status", body}), testing::HasSubstr(R"("state":"s")"));
+  EXPECT_EQ(ask({"/api/delete_user_status", body}), json(R"({"result":{}})"));
+  EXPECT_EQ(ask({"/api", R"({"method":16,"params":{"users":["ann"]}})"}),
+            json(R"({"result":{"statuses":[{"user":"ann"}]}})"));
+}
+
 // While they are off, their methods are those of another edition.
 TEST_F(HttpApiTest, KnowsModerationOnlyWhereItIsOn) {
   constexpr std::string_view kNone = R"({"error":{"code":104,"message":"not found"}})";

@@ -11,6 +11,7 @@
 #include "api/api_error.h"
 #include "api/method.h"
 #include "client/connection_facts.h"
+#include "client/user_statuses.h"
 #include "engine/broker.h"
 #include "engine/presence_store.h"
 #include "protocol/publication.h"
@@ -71,9 +72,13 @@ struct ConnectionsResult {
   std::vector<client::ConnectionFacts> connections;
 };
 
-using AnyResult =
-    std::variant<EmptyResult, PublishResult, BroadcastResult, HistoryResult, PresenceResult,
-                 PresenceStatsResult, InfoResult, ChannelsResult, ConnectionsResult>;
+struct UserStatusesResult {
+  std::vector<client::UserStatus> statuses;  // in the order of the request
+};
+
+using AnyResult = std::variant<EmptyResult, PublishResult, BroadcastResult, HistoryResult,
+                               PresenceResult, PresenceStatsResult, InfoResult, ChannelsResult,
+                               ConnectionsResult, UserStatusesResult>;
 
 struct Reply {
   Method method = Method::unknown;  // of the command

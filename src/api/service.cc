@@ -45,6 +45,7 @@ size_t entries_of(const AnyResult& result) {
   if (const auto* presence = std::get_if<PresenceResult>(&result)) return presence->members.size();
   if (const auto* channels = std::get_if<ChannelsResult>(&result)) return channels->channels.size();
   if (const auto* facts = std::get_if<ConnectionsResult>(&result)) return facts->connections.size();
+  if (const auto* users = std::get_if<UserStatusesResult>(&result)) return users->statuses.size();
   return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "channel/namespaces.h"
 #include "client/audience.h"
 #include "client/moderation.h"
+#include "client/user_statuses.h"
 #include "hub/directory.h"
 #include "runtime/memory_pressure.h"
 #include "runtime/shard.h"
@@ -43,8 +44,9 @@ class Service : runtime::ShardBound {
     client::Audience& audience;
     NodeFacts node;
     runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
-    client::Moderation* moderation = nullptr;  // null: its methods do not exist
-    size_t connections_max = 0;                // that an answer tells of; 0: nobody is told of any
+    client::Moderation* moderation = nullptr;       // null: its methods do not exist
+    client::UserStatuses* user_statuses = nullptr;  // likewise
+    size_t connections_max = 0;  // that an answer tells of; 0: nobody is told of any
   };
   Service(Parts parts, std::shared_ptr<const channel::Namespaces> namespaces)
       : shard_(parts.shard),
@@ -53,6 +55,7 @@ class Service : runtime::ShardBound {
         node_(std::move(parts.node)),
         memory_(parts.memory),
         moderation_(parts.moderation),
+        user_statuses_(parts.user_statuses),
         connections_max_(parts.connections_max),
         namespaces_(std::move(namespaces)) {}
 
@@ -98,7 +101,7 @@ class Service : runtime::ShardBound {
 
   // user_status.cc
   runtime::Task<Answer<EmptyResult>> update_user_status(UpdateUserStatusRequest request);
-  runtime::Task<Answer<EmptyResult>> get_user_status(GetUserStatusRequest request);
+  runtime::Task<Answer<UserStatusesResult>> get_user_status(GetUserStatusRequest request);
   runtime::Task<Answer<EmptyResult>> delete_user_status(DeleteUserStatusRequest request);
 
   // moderation.cc
@@ -161,6 +164,7 @@ class Service : runtime::ShardBound {
   const NodeFacts node_;
   runtime::MemoryPressure& memory_;
   client::Moderation* const moderation_;
+  client::UserStatuses* const user_statuses_;
   const size_t connections_max_;
   std::shared_ptr<const channel::Namespaces> namespaces_;
 };

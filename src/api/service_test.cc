@@ -462,6 +462,46 @@ TEST_F(ServiceTest, ConnectionsAreNotFilteredByWhatItDoesNotKnow) {
   EXPECT_EQ(ask({.user = std::string(1025, 'u')}).error().code, errors::kBadRequest.code);
 }
 
+TEST_F(ServiceTest, StatusesAreThoseOfTheUsersThatWereNamed) {
+  const int64_t now = shard_.unix_seconds();
+  const auto update = [&](UpdateUserStatusRequest request) {
+    return run([&](Service& service) { return service.update_user_status(request); });
+  };
+  const auto get = [&](std::vector<std::string> users) {
+    return run([&](Service& service) { return service.get_user_status({.users = users}); });
+  };
+  EXPECT_TRUE(update({.users = {"ann", "bob"}, .state = "away"}));
+  const auto answer = get({"cid", "bob"});
+  ASSERT_TRUE(answer && answer->statuses.size() == 2);
+  EXPECT_EQ(answer->statuses[0].user, "cid");
+  EXPECT_EQ(answer->statuses[0].active, 0);
+  EXPECT_EQ(answer->statuses[1].user, "bob");
+  EXPECT_EQ(answer->statuses[1].active, now);
+  EXPECT_EQ(answer->statuses[1].state, "away");
+  EXPECT_TRUE(run([](Service& service) { return service.delete_user_status({.users = {"bob"}}); }));
+  EXPECT_EQ(get({"bob"})->statuses[0].active, 0);
+  EXPECT_EQ(get({"ann"})->statuses[0].active, now);
+}
+
+TEST_F(ServiceTest, StatusesOfTooManyOrOfNobodyAreRefused) {
+  const auto get = [&](std::vector<std::string> users) {
+    return run([&](Service& service) { return service.get_user_status({.users = users}); });
+  };
+  for (const std::vector<std::string>& users :
+       {std::vector<std::string>{}, {""}, {"a", std::string(1025, 'u')}}) {
+    EXPECT_EQ(get(users).error().code, errors::kBadRequest.code);
+  }
+  EXPECT_TRUE(get(std::vector<std::string>(10'000, "u")));
+  EXPECT_GT(pauses_, 5) << "in slices";
+  EXPECT_EQ(get(std::vector<std::string>(10'001, "u")).error().code, errors::kLimitExceeded.code);
+  EXPECT_EQ(run([](Service& service) {
+              return service.update_user_status({.users = {"u"}, .state = std::string(1025, 's')});
+            })
+                .error()
+                .code,
+            errors::kBadRequest.code);
+}
+
 TEST_F(ServiceTest, RevokesTokens) {
   const int64_t now = shard_.unix_seconds();
   const client::TokenMark token{.uid = "t", .issued_at = now - 1};

@@ -56,6 +56,7 @@ struct TestNode {
                  .audience = audience,
                  .node = {.uid = "u-1", .name = "n", .version = "v", .started = shard.now()},
                  .moderation = &moderation,
+                 .user_statuses = &user_statuses,
                  .connections_max = 10},
                 recorded_namespaces()) {}
 
@@ -70,6 +71,7 @@ struct TestNode {
   std::vector<client::Roster*> rosters;
   client::Audience audience;
   client::Moderation moderation{{.entries = 2}};
+  client::UserStatuses user_statuses{{}};
   Service service;
 };
 

@@ -34,6 +34,7 @@ Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> k
       http_client_(http_client),
       memory_(options_.memory_limit),
       admission_(options_.admission, [this] { return connected_clients(); }, memory_) {
+  if (options_.user_statuses) user_statuses_.emplace(*options_.user_statuses);
   if (options_.moderation) moderation_.emplace(*options_.moderation);
   set_.lends = !options_.has_own_descriptor_tables;
   std::vector<const metrics::ShardMetrics*> counted;
@@ -62,14 +63,21 @@ Node::~Node() = default;
 metrics::NodeFacts Node::facts() const {
   const outbound::ClientFigures asked =
       http_client_ ? http_client_->figures() : outbound::ClientFigures();
-  return {
-      .version = options_.version,
-      .num_nodes = 1,
-      .process = os::process_usage(options_.has_own_descriptor_tables),
-      .memory = memory_.figures(),
-      .proxies = proxy_labels_,
-      .outbound = {
-          .connections = asked.connections, .requests = asked.requests, .refused = asked.refused}};
+  return {.version = options_.version,
+          .num_nodes = 1,
+          .process = os::process_usage(options_.has_own_descriptor_tables),
+          .memory = memory_.figures(),
+          .proxies = proxy_labels_,
+          .outbound = {.connections = asked.connections,
+                       .requests = asked.requests,
+                       .refused = asked.refused},
+          .user_statuses = kept_statuses()};
+}
+
+std::optional<metrics::UserStatusFigures> Node::kept_statuses() const {
+  if (!user_statuses_) return std::nullopt;
+  const client::UserStatuses::Figures figures = user_statuses_->figures();
+  return metrics::UserStatusFigures{.users = figures.users, .displaced = figures.displaced};
 }
 
 std::string Node::metrics_text(os::Nanos now) {
@@ -173,6 +181,7 @@ NodeShard::NodeShard(Node& node, size_t index)
                 .subscription_tokens = nullptr,
                 .audience = &audience_,
                 .moderation = node.moderation(),
+                .user_statuses = node.user_statuses(),
                 .tells_of_connections = node.options_.connections_max > 0,
                 .memory = node.memory_},
       audience_(shard_, node.rosters_),
@@ -188,6 +197,7 @@ NodeShard::NodeShard(Node& node, size_t index)
                              .metrics = [&node] { return node.metrics_summary(); }},
                     .memory = node.memory_,
                     .moderation = node.moderation(),
+                    .user_statuses = node.user_statuses(),
                     .connections_max = node.options_.connections_max},
                    node.options_.settings->namespaces),
       api_counter_(std::make_unique<ApiCounter>(metrics_)),

@@ -14,6 +14,7 @@
 #include "client/moderation.h"
 #include "client/rate_limiter.h"
 #include "client/roster.h"
+#include "client/user_statuses.h"
 #include "engine/broker.h"
 #include "engine/presence_store.h"
 #include "hub/directory.h"
@@ -59,12 +60,15 @@ class Node {
   std::shared_ptr<const api::NodeMetrics> metrics_summary() const;
   uint64_t connected_clients() const;
   runtime::MemoryPressure& memory() { return memory_; }
+  // Null: they are not kept.
+  client::UserStatuses* user_statuses() { return user_statuses_ ? &*user_statuses_ : nullptr; }
   // Null: nobody can be blocked, nothing revoked.
   client::Moderation* moderation() { return moderation_ ? &*moderation_ : nullptr; }
 
  private:
   friend class NodeShard;
   metrics::NodeFacts facts() const;
+  std::optional<metrics::UserStatusFigures> kept_statuses() const;
   // In which all connections are told that the node goes.
   os::Nanos drain_time() const;
 
@@ -82,6 +86,7 @@ class Node {
   runtime::MemoryPressure memory_;
   transport::Admission admission_;
   client::UserBuckets user_buckets_;
+  std::optional<client::UserStatuses> user_statuses_;  // none: they are not kept
   std::optional<client::Moderation> moderation_;  // none: nobody can be blocked
   std::string uid_;
   uint64_t seed_ = 0;

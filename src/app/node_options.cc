@@ -203,6 +203,7 @@ Result<void> set_listeners(const config::Tree& tree, NodeOptions& options) {
 api::MethodSet api_methods(const NodeOptions& options) {
   auto methods = api::MethodSet::standard();
   if (options.connections_max > 0) methods = methods.with_connections();
+  if (options.user_statuses) methods = methods.with_user_status();
   if (options.moderation) methods = methods.with_moderation();
   return methods;
 }
@@ -270,6 +271,11 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.memory_limit = memory_limit(tree);
   if (tree.boolean("gyre.connections.enabled")) {
     options.connections_max = static_cast<size_t>(tree.integer("gyre.connections.max_results"));
+  }
+  if (tree.boolean("gyre.user_status.enabled")) {
+    options.user_statuses = {
+        .users = static_cast<size_t>(tree.integer("gyre.user_status.max_users")),
+        .seconds = whole_seconds(tree, "gyre.user_status.expire_interval").count()};
   }
   if (tree.boolean("gyre.moderation.enabled")) {
     options.moderation = {.entries =

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "client/moderation.h"
 #include "client/settings.h"
+#include "client/user_statuses.h"
 #include "config/tree.h"
 #include "http/origin.h"
 #include "net/rate_limit.h"
@@ -33,6 +34,7 @@ struct NodeOptions {
   uint64_t shutdown_rate = 0;   // connections that are told per second; 0: all at once
   os::Nanos shutdown_most = 0;  // in which all must have been told, at any rate
   size_t connections_max = 0;   // that an answer of the API tells of; 0: it tells of none
+  std::optional<client::UserStatuses::Limits> user_statuses;  // none: they are not kept
   std::optional<client::Moderation::Limits> moderation;  // none: it is off
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;

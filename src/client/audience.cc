@@ -105,6 +105,18 @@ runtime::Task<Result<std::vector<ConnectionFacts>>> Audience::connections(
   co_return all;
 }
 
+runtime::Task<std::vector<bool>> Audience::are_online(
+    std::shared_ptr<const std::vector<std::string>> users) {
+  std::vector<bool> any(users->size());
+  for (size_t i = 0; i < rosters_.size(); ++i) {
+    Roster* roster = rosters_[i];
+    const std::vector<bool> there = co_await runtime::call(
+        *shard_.set().shards[i], [roster, users] { return roster->are_online(users); });
+    for (size_t user = 0; user < any.size(); ++user) any[user] = any[user] || there[user];
+  }
+  co_return any;
+}
+
 runtime::Task<std::vector<std::pair<std::string, uint32_t>>> Audience::channels(
     std::shared_ptr<const Glob> filter) {
   std::unordered_map<std::string, uint32_t> sums;

@@ -77,6 +77,10 @@ class Audience {
   runtime::Task<Result<std::vector<ConnectionFacts>>> connections(std::optional<std::string> user,
                                                                   AnswerRoom room);
 
+  // Which of the users have connections, in their order.
+  runtime::Task<std::vector<bool>> are_online(
+      std::shared_ptr<const std::vector<std::string>> users);
+
   // Channels with subscribers and how many each has, in no order. `filter` may be null.
   runtime::Task<std::vector<std::pair<std::string, uint32_t>>> channels(
       std::shared_ptr<const Glob> filter);

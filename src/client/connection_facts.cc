@@ -1,7 +1,10 @@
-// What a session tells of itself to the server API (docs/connections.md).
+// What a session tells of itself to the server API (docs/connections.md, docs/user-status.md).
 #include "client/connection_facts.h"
 
+#include <algorithm>
+
 #include "client/session.h"
+#include "client/user_statuses.h"
 
 namespace gyre::client {
 
@@ -42,6 +45,11 @@ void Session::introduce(const protocol::ConnectRequest& request) {
   if (!services_.tells_of_connections) return;
   rare().introduction = std::make_unique<Introduction>(
       Introduction{.app_name = shortened(request.name), .app_version = shortened(request.version)});
+}
+
+void Session::note_online() const {
+  if (!services_.user_statuses || !(flags_ & kConnected) || user().empty()) return;
+  services_.user_statuses->note_online(user(), services_.shard.unix_seconds());
 }
 
 std::optional<ConnectionFacts> Session::facts() const {

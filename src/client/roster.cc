@@ -20,6 +20,7 @@ struct Farewell final : runtime::Mortal {
 
 // So many sessions are seen to, some milliseconds' worth, before others have their turn.
 constexpr size_t kSessionsPerSlice = 256;
+constexpr size_t kUsersPerSlice = 1000;
 // The same for telling of them, in names of channels; a session is as much work as some of those.
 constexpr size_t kWorkPerSlice = 4096;
 constexpr size_t kWorkPerSession = 8;
@@ -207,6 +208,17 @@ runtime::Task<Result<std::vector<ConnectionFacts>>> Roster::connections(
     if (work < kWorkPerSlice) continue;
     work = 0;
     co_await runtime::Yield();
+  }
+  co_return result;
+}
+
+runtime::Task<std::vector<bool>> Roster::are_online(
+    std::shared_ptr<const std::vector<std::string>> users) {
+  check_shard();
+  std::vector<bool> result;
+  for (const std::string& user : *users) {
+    if (!result.empty() && result.size() % kUsersPerSlice == 0) co_await runtime::Yield();
+    result.push_back(by_user_.find(user, hash_text(user, seed_)) != RosterPlace::kNone);
   }
   co_return result;
 }

@@ -67,6 +67,8 @@ class Roster final : public hub::ReceiverEvents, runtime::ShardBound {
   // Of the user's connections, or without one of all (see Audience).
   runtime::Task<Result<std::vector<ConnectionFacts>>> connections(std::optional<std::string> user,
                                                                   AnswerRoom room);
+  runtime::Task<std::vector<bool>> are_online(
+      std::shared_ptr<const std::vector<std::string>> users);
   // Ends all connections, evenly over so much time: those of a whole node that come back at once
   // would be a storm for the others.
   runtime::Task<void> drain(protocol::Disconnect reason, os::Nanos time);

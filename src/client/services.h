@@ -22,6 +22,7 @@ class Census;
 class Moderation;
 class RateLimiter;
 class Roster;
+class UserStatuses;
 
 // What the sessions of one shard work with. Owned by the shard's assembly; outlives the sessions. A
 // reload changes `settings` and the verifiers between turns.
@@ -41,6 +42,7 @@ struct Services {
   auth::KeySets* key_sets = nullptr;        // where the verifiers look; null: there are none
   const proxy::Proxies* proxies = nullptr;  // backends that decide; null: there are none
   const Moderation* moderation = nullptr;   // who is blocked, what is revoked; null: nothing can be
+  UserStatuses* user_statuses = nullptr;    // what users have done last; null: it is not kept
   bool tells_of_connections = false;        // the server API does (gyre.connections)
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody

@@ -322,6 +322,7 @@ void Session::end() {
   drop_backlog();
   cancel();
   if (flags_ & kConnected) connections().inflight.subtract();
+  note_online();
   const size_t live = live_subscriptions();
   services_.metrics.actions[metrics::Action::remove_subscription].add(live);
   services_.metrics.subscriptions[client_name()].subtract(static_cast<int64_t>(live));

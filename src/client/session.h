@@ -223,6 +223,7 @@ class Session final : public LocalCounted, runtime::Timer {
   runtime::Task<Answer<void>> presence(const CommandBox& box);
   runtime::Task<Answer<void>> presence_stats(const CommandBox& box);
   void rpc(const protocol::Command& command, std::string_view bytes);
+  void update_user_status(uint32_t id);
   runtime::Task<Answer<void>> rpc_by_backend(const CommandBox& box);
   void refresh(uint32_t id, std::string_view token);
   runtime::Task<Answer<void>> refresh_with_key_set(const CommandBox& box);
@@ -273,6 +274,8 @@ class Session final : public LocalCounted, runtime::Timer {
 
   // --- What the server API is told (connection_facts.cc)
   void introduce(const protocol::ConnectRequest& request);
+  // The user has had a connection until now.
+  void note_online() const;
 
   // --- Users that are blocked and tokens that are revoked (revocation.cc)
   bool keeps_tokens() const { return services_.moderation || services_.tells_of_connections; }

@@ -287,8 +287,13 @@ class Validation {
       report_.add(tree_, "gyre.memory_limit",
                   fmt::format("gyre.memory_limit \"{}\" is neither auto nor a size", memory));
     }
-    for (const char* key : {"gyre.connections.max_results", "gyre.moderation.max_entries"}) {
+    for (const char* key : {"gyre.connections.max_results", "gyre.moderation.max_entries",
+                            "gyre.user_status.max_users"}) {
       if (tree_.integer(key) < 1) report_.add(tree_, key, fmt::format("{} must be 1 or more", key));
+    }
+    if (tree_.duration("gyre.user_status.expire_interval") < std::chrono::seconds(1)) {
+      report_.add(tree_, "gyre.user_status.expire_interval",
+                  "gyre.user_status.expire_interval must be 1s or more");
     }
     if (tree_.integer("gyre.shutdown_rate") < 0) {
       report_.add(tree_, "gyre.shutdown_rate", "gyre.shutdown_rate must not be negative");

@@ -98,6 +98,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"gyre":{"memory_limit":"much"}})", "gyre.memory_limit"},
         Case{R"({"gyre":{"memory_limit":"-1"}})", "gyre.memory_limit"},
         Case{R"({"gyre":{"connections":{"max_results":-1}}})", "gyre.connections.max_results"},
+        Case{R"({"gyre":{"user_status":{"max_users":-1}}})", "gyre.user_status.max_users"},
+        Case{R"({"gyre":{"user_status":{"expire_interval":"10ms"}}})",
+             "gyre.user_status.expire_interval"},
         Case{R"({"gyre":{"moderation":{"max_entries":-1}}})", "gyre.moderation.max_entries"},
         Case{R"({"gyre":{"shutdown_rate":-1}})", "gyre.shutdown_rate"}));
 

@@ -22,6 +22,7 @@ std::string Exporter::text(const NodeFacts& facts, os::Nanos now) {
   write_outbound(facts.outbound, output);
   write_overload(facts.memory, output);
   write_limits(shards_, output);
+  write_user_statuses(facts.user_statuses, output);
   write_process(facts.process, output);
   return output.take();
 }

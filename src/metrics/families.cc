@@ -538,6 +538,16 @@ void write_overload(const runtime::MemoryPressure::Figures& figures, Output& out
         static_cast<uint64_t>(figures.stage));
 }
 
+void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output& out) {
+  if (!figures) return;
+  write_counter(out, {"gyre_user_statuses", FamilyType::gauge, "Users whose status is kept."}, {},
+                static_cast<double>(figures->users));
+  write_counter(out,
+                {"gyre_user_statuses_displaced_total", FamilyType::counter,
+                 "Statuses forgotten because there were gyre.user_status.max_users."},
+                {}, static_cast<double>(figures->displaced));
+}
+
 void write_limits(Shards shards, Output& out) {
   const auto write = [&](std::string_view name, std::string_view help,
                          Counter ShardMetrics::* field) {

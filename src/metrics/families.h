@@ -1,6 +1,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,12 @@ struct OutboundFigures {
   uint64_t refused = 0;
 };
 
+// What client::UserStatuses holds, and what had to go for want of room.
+struct UserStatusFigures {
+  uint64_t users = 0;
+  uint64_t displaced = 0;
+};
+
 // What is true of the node as a whole, told by whoever asks for the export.
 struct NodeFacts {
   std::string_view version;  // as clients see it: "6.9.1 Gyre/0.1.0"
@@ -27,6 +34,7 @@ struct NodeFacts {
   runtime::MemoryPressure::Figures memory = {};
   std::span<const ProxyLabels> proxies = {};
   OutboundFigures outbound = {};
+  std::optional<UserStatusFigures> user_statuses = {};  // nothing: they are not kept
 };
 
 using Shards = std::span<const ShardMetrics* const>;
@@ -76,6 +84,7 @@ void write_memory(const runtime::MemoryPressure::Figures& figures, Output& outpu
 void write_outbound(const OutboundFigures& figures, Output& output);
 void write_overload(const runtime::MemoryPressure::Figures& figures, Output& output);
 void write_limits(Shards shards, Output& output);
+void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output& output);
 void write_process(const os::ProcessUsage& usage, Output& output);
 
 }  // namespace gyre::metrics

@@ -1,6 +1,7 @@
 // The command `rpc` (spec subscriptions.md 4.5, config.md 10.8).
 #include "client/backend_answer.h"
 #include "client/session.h"
+#include "client/user_statuses.h"
 
 namespace gyre::client {
 
@@ -8,17 +9,33 @@ namespace {
 
 namespace errors = protocol::errors;
 
+// As the reference's PRO edition names it (docs/user-status.md).
+constexpr std::string_view kUpdateUserStatus = "update_user_status";
+
 }  // namespace
 
 void Session::rpc(const protocol::Command& command, std::string_view bytes) {
   const std::string& ping = services_.settings->rpc_ping_method;
   const auto& request = std::get<protocol::RpcRequest>(command.request);
   if (!ping.empty() && request.method == ping) return reply(command.id, protocol::RpcResult());
+  if (services_.user_statuses && request.method == kUpdateUserStatus) {
+    return update_user_status(command.id);
+  }
   if (services_.proxies && services_.proxies->has(proxy::Event::rpc)) {
     return start(command, bytes, &Session::rpc_by_backend);
   }
   refuse(command.id, protocol::RequestKind::rpc,
          protocol::ClientError(ping.empty() ? errors::kNotAvailable : errors::kMethodNotFound));
+}
+
+void Session::update_user_status(uint32_t id) {
+  // Nobody could ask for the status of those without a name.
+  if (user().empty()) {
+    return refuse(id, protocol::RequestKind::rpc,
+                  protocol::ClientError(errors::kPermissionDenied));
+  }
+  services_.user_statuses->note_active(user(), services_.shard.unix_seconds());
+  reply(id, protocol::RpcResult());
 }
 
 runtime::Task<Answer<void>> Session::rpc_by_backend(const CommandBox& box) {
