@@ -9,6 +9,7 @@
 #include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include <algorithm>
@@ -118,6 +119,12 @@ EVP_PKEY* make_key(const char* kind, OSSL_PARAM* parameters) {
   return key;
 }
 
+// The salt is as long as the hash (RFC 7518, 3.5), no other is taken.
+bool uses_pss(EVP_PKEY_CTX* context) {
+  return EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+         EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
+}
+
 // JOSE writes r and s side by side, OpenSSL wants DER (RFC 7518, 3.4).
 std::string to_der(std::string_view raw, size_t half) {
   ECDSA_SIG* signature = ECDSA_SIG_new();
@@ -153,13 +160,16 @@ EVP_PKEY* read_pem(const std::string& pem) {
 
 const Algorithm* Algorithm::find(std::string_view name) {
   using enum Family;
-  static constexpr std::array<std::pair<std::string_view, Algorithm>, 10> kAll{{
+  static constexpr std::array<std::pair<std::string_view, Algorithm>, 13> kAll{{
       {"HS256", {hmac, 256}},
       {"HS384", {hmac, 384}},
       {"HS512", {hmac, 512}},
       {"RS256", {rsa, 256}},
       {"RS384", {rsa, 384}},
       {"RS512", {rsa, 512}},
+      {"PS256", {rsa, 256, true}},
+      {"PS384", {rsa, 384, true}},
+      {"PS512", {rsa, 512, true}},
       {"ES256", {ecdsa, 256}},
       {"ES384", {ecdsa, 384}},
       {"ES512", {ecdsa, 512}},
@@ -275,8 +285,10 @@ bool PublicKey::verifies(const Algorithm& algorithm, std::string_view text,
     signature = der;
   }
   EVP_MD_CTX* context = EVP_MD_CTX_new();
+  EVP_PKEY_CTX* padding = nullptr;  // the context's
   const bool good =
-      EVP_DigestVerifyInit(context, nullptr, hash_of(algorithm), nullptr, key_.get()) == 1 &&
+      EVP_DigestVerifyInit(context, &padding, hash_of(algorithm), nullptr, key_.get()) == 1 &&
+      (!algorithm.has_pss || uses_pss(padding)) &&
       EVP_DigestVerify(context, bytes_of(signature), signature.size(), bytes_of(text),
                        text.size()) == 1;
   EVP_MD_CTX_free(context);

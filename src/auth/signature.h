@@ -16,9 +16,10 @@ namespace gyre::auth {
 struct Algorithm {
   enum class Family : uint8_t { hmac, rsa, ecdsa, eddsa };
   Family family;
-  int bits;  // of the hash: 256, 384, 512; 0 if the algorithm has one of its own
+  int bits;              // of the hash: 256, 384, 512; 0 if the algorithm has one of its own
+  bool has_pss = false;  // PS*, the other padding of RSA (RFC 7518, 3.5)
 
-  // Nothing for "none", for PS* and for anything unknown.
+  // Nothing for "none" and for anything unknown.
   static const Algorithm* find(std::string_view name);
 };
 

@@ -84,6 +84,8 @@ struct TokenVerifier::State {
   std::optional<KeyReference> reference(const Jwt& token) const;
   std::expected<void, Problem> check_signature(const Jwt& token, int64_t now);
   bool is_signed_well_by_set(const Jwt& token) const;
+  // Null for what tokens may not be signed with.
+  const Algorithm* accepted(std::string_view name) const;
   bool is_signed_well(const Algorithm& algorithm, const Jwt& token, int64_t now);
   std::expected<void, Problem> check_parties(const Claims& claims) const;
 };
@@ -158,10 +160,15 @@ std::optional<KeyReference> TokenVerifier::State::reference(const Jwt& token) co
   return KeyReference{std::move(*url), std::move(id)};
 }
 
+const Algorithm* TokenVerifier::State::accepted(std::string_view name) const {
+  const Algorithm* algorithm = Algorithm::find(name);
+  return algorithm && (!algorithm->has_pss || options.accepts_pss) ? algorithm : nullptr;
+}
+
 bool TokenVerifier::State::is_signed_well_by_set(const Jwt& token) const {
   const std::optional<std::string> name = token.algorithm();
   const std::optional<KeyReference> where = reference(token);
-  if (!name || !where || !key_sets) return false;
+  if (!name || !accepted(*name) || !where || !key_sets) return false;
   const Jwk* key = key_sets->find(*where);
   return key && key->verifies(*name, token.signed_text, token.signature);
 }
@@ -174,7 +181,7 @@ std::expected<void, Problem> TokenVerifier::State::check_signature(const Jwt& to
     return invalid("signature does not match, or the key set has no such key");
   }
   const std::optional<std::string> name = token.algorithm();
-  const Algorithm* algorithm = name ? Algorithm::find(*name) : nullptr;
+  const Algorithm* algorithm = name ? accepted(*name) : nullptr;
   if (!algorithm) return invalid("unsupported algorithm");
   if (is_signed_well(*algorithm, token, now)) return {};
   return invalid("signature does not match, or there is no key for the algorithm");

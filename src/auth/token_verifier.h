@@ -29,6 +29,7 @@ struct VerifierOptions {
   std::string issuer_regex;
   std::string user_id_claim;
   bool insecure_skip_signature_verify = false;
+  bool accepts_pss = false;               // gyre.token.rsa_pss: PS256, PS384, PS512
   bool has_capabilities = false;          // gyre.capabilities.enabled
   std::vector<MetaRule> meta_from_claim;  // gyre.token.meta_from_claim
 };

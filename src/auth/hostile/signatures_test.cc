@@ -260,14 +260,15 @@ std::string bytes_of(const Number& number, size_t size) {
   return bytes;
 }
 
-std::string sign_pss(const KeyPair& key, const EVP_MD* hash, const std::string& text) {
+std::string sign_pss(const KeyPair& key, const EVP_MD* hash, const std::string& text,
+                     int salt_size = RSA_PSS_SALTLEN_DIGEST) {
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   EVP_PKEY_CTX* padding = nullptr;
   std::string signature(512, '\0');
   size_t size = signature.size();
   if (EVP_DigestSignInit(context, &padding, hash, nullptr, key.get()) != 1 ||
       EVP_PKEY_CTX_set_rsa_padding(padding, RSA_PKCS1_PSS_PADDING) != 1 ||
-      EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, RSA_PSS_SALTLEN_DIGEST) != 1 ||
+      EVP_PKEY_CTX_set_rsa_pss_saltlen(padding, salt_size) != 1 ||
       EVP_DigestSign(context, reinterpret_cast<unsigned char*>(signature.data()), &size,
                      reinterpret_cast<const unsigned char*>(text.data()), text.size()) != 1) {
     std::abort();
@@ -350,6 +351,44 @@ TEST(HostileSignatures, RsaSignaturesOfOtherKindsAreRefused) {
   for (const Scheme& scheme : schemes()) {
     if (scheme.is("RS")) expect_refused(rsa_variants(scheme), scheme);
   }
+}
+
+// PS* is taken where it is asked for, and no padding passes for the other.
+TEST(HostileSignatures, PssIsTakenWhereItIsAskedForAndForNothingElse) {
+  const KeyPair& key = our_keys().rsa;
+  const TokenVerifier configured =
+      TokenVerifier::create({.rsa_public_key = key.public_pem(), .accepts_pss = true}).value();
+  const KeySetDoor set(our_key_set(), {.accepts_pss = true});
+  const std::pair<std::string, const EVP_MD*> hashes[] = {
+      {"256", EVP_sha256()}, {"384", EVP_sha384()}, {"512", EVP_sha512()}};
+  for (const TokenVerifier* verifier : {&configured, &set.verifier()}) {
+    const Door door{"with PSS", verifier};
+    for (const auto& [bits, hash] : hashes) {
+      const auto text_of = [](const std::string& algorithm) {
+        return unsigned_text(R"({"alg":")" + algorithm + R"(","kid":"rsa"})", good_claims());
+      };
+      const std::string pss = text_of("PS" + bits);
+      const std::string plain = text_of("RS" + bits);
+      EXPECT_TRUE(accepts(door, with_signature(pss, sign_pss(key, hash, pss)))) << bits;
+      EXPECT_TRUE(accepts(door, with_signature(plain, key.sign_text("RS" + bits, plain)))) << bits;
+      const std::string bad[] = {
+          with_signature(pss, key.sign_text("RS" + bits, pss)),
+          with_signature(plain, sign_pss(key, hash, plain)),
+          with_signature(pss, sign_pss(key, hash, pss, 0)),
+          with_signature(pss, sign_pss(key, hash, pss, 20)),
+          with_signature(pss, sign_pss(key, EVP_sha1(), pss)),
+          with_signature(pss, sign_pss(strange_keys().rsa, hash, pss)),
+          with_signature(pss, sign_pss(key, hash, pss + ".")),
+          with_signature(pss, ""),
+      };
+      for (const std::string& token : bad) EXPECT_TRUE(is_refused(door, token)) << token;
+    }
+  }
+  // An algorithm of the set's key says which padding it is for.
+  const KeySetDoor narrow(set_of({key.jwk("rsa", R"(,"alg":"RS256")")}), {.accepts_pss = true});
+  const std::string pss = unsigned_text(R"({"alg":"PS256","kid":"rsa"})", good_claims());
+  EXPECT_TRUE(is_refused({"for RS256", &narrow.verifier()},
+                         with_signature(pss, sign_pss(key, EVP_sha256(), pss))));
 }
 
 // --- ECDSA
