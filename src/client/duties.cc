@@ -52,7 +52,8 @@ void Session::on_timer() {
     close(protocol::disconnects::kServerError);
   if (is_open() && take(pong_due_)) close(protocol::disconnects::kNoPong);
   if (is_open() && take(ping_due_)) send_ping();
-  if (is_open() && take(presence_due_)) on_presence_tick();
+  const uint32_t presence_due = presence_due_;
+  if (is_open() && take(presence_due_)) on_presence_tick(presence_due);
   if (is_open()) arm();
 }
 
@@ -134,8 +135,16 @@ void Session::await_join(hub::ChannelSlot channel, uint32_t id) {
   arm();
 }
 
+// Counted from when the last one was due, not from when it came: sessions that a stall has brought
+// together in one turn part again.
+uint32_t Session::next_presence_tick(uint32_t due) const {
+  const uint32_t interval = std::max(1u, ticks(std::min(services_.settings->presence_update_interval, kFar)));
+  const uint32_t passed = ticks(services_.shard.now()) - due;
+  return due + (passed / interval + 1) * interval;
+}
+
 // Only sessions that have something to do here are ticked at all (see Joining::go_live).
-void Session::on_presence_tick() {
+void Session::on_presence_tick(uint32_t due) {
   const Settings& settings = *services_.settings;
   const int64_t now = services_.shard.unix_seconds();
   const int64_t grace = settings.expired_sub_close_delay / os::kSecond;
@@ -161,7 +170,7 @@ void Session::on_presence_tick() {
       is_needed = true;
     }
   }
-  if (is_needed) presence_due_ = due_in(settings.presence_update_interval);
+  if (is_needed) presence_due_ = next_presence_tick(due);
   for (const hub::ChannelSlot channel : over) {
     find(channel)->flags |= Subscription::kRefreshing;
     services_.shard.tasks().spawn(

@@ -329,7 +329,7 @@ void Session::end() {
   for (const Subscription& subscription : subscriptions_) {
     if (subscription.is(Subscription::kJoining)) continue;  // undone by whoever joins
     Parting end = parting(subscription);
-    services_.hub.remove(subscription.channel, subscription.receiver);
+    services_.hub.drop(subscription.channel, subscription.receiver);
     if (GYRE_PLANTED(leave_is_not_told)) end.leave.reset();
     if (GYRE_PLANTED(left_client_stays_present)) end.was_present = false;
     tell(std::move(end));

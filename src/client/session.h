@@ -157,7 +157,8 @@ class Session final : public LocalCounted, runtime::Timer {
   void await_leaving();
   void await_join(hub::ChannelSlot channel, uint32_t id);
   void expire_at(std::optional<int64_t> unix_second);
-  void on_presence_tick();
+  uint32_t next_presence_tick(uint32_t due) const;
+  void on_presence_tick(uint32_t due);
 
   // --- Commands (commands/*.cc)
   runtime::Task<Answer<void>> connect(const CommandBox& box);
@@ -260,6 +261,9 @@ class Session final : public LocalCounted, runtime::Timer {
   void announce_join(const SubscribePlan& plan);
   static uint8_t receiver_flags(const SubscribePlan& plan, const hub::Joined& joined);
   void withdraw_presence(hub::ChannelSlot channel);
+  void renew_presence(const Subscription& subscription);
+  void set_conn_info(std::string_view told);
+  void set_chan_info(Subscription& subscription, std::string_view told);
   protocol::ClientInfo info(const Subscription* subscription) const;
   protocol::ClientInfo info(std::string_view chan_info) const;
   channel::Requester requester(std::string_view channel) const;

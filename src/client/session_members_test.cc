@@ -26,12 +26,15 @@ std::shared_ptr<Settings> settings() {
   filtered.allow_tags_filter = true;
   channel::ChannelOptions personal = open_options();
   personal.presence = true;
+  channel::ChannelOptions seen = news;
+  seen.presence = true;
   auto namespaces = channel::Namespaces::compile({}, open_options(),
                                                  {{"news", news},
                                                   {"quiet", quiet},
                                                   {"deltas", deltas},
                                                   {"filtered", filtered},
-                                                  {"personal", personal}});
+                                                  {"personal", personal},
+                                                  {"seen", seen}});
   auto result = test_settings();
   result->namespaces = std::make_shared<const channel::Namespaces>(std::move(namespaces).value());
   return result;
@@ -164,6 +167,104 @@ TEST_F(MembersTest, FiltersAreTakenWhereTheyAreAllowed) {
   publish("red");
   EXPECT_THAT(client.heard(), ElementsAre(HasSubstr("red")));
   EXPECT_EQ(node_.leftovers(), "");
+}
+
+// What others see of a client is what was said of it last, also where the engine keeps entries
+// without being reminded of them.
+class RefreshedInfoTest : public MembersTest {
+ protected:
+  RefreshedInfoTest() {
+    ann_.say(R"({"id":1,"connect":{"token":")" +
+             token(R"({"sub":"ann","exp":4000000000,"info":{"n":1}})") + "\"}}");
+    ann_.say(R"({"id":2,"subscribe":{"channel":"personal:a","token":")" +
+             token(R"({"sub":"ann","channel":"personal:a","info":{"c":1}})") + "\"}}");
+  }
+  std::string seen() {
+    return watcher_.say(R"({"id":9,"presence":{"channel":"personal:a"}})").at(0);
+  }
+  TestClient& ann_ = node_.client();
+  TestClient& watcher_ = node_.connected(0, "watcher");
+};
+
+TEST_F(RefreshedInfoTest, IsThatOfTheConnectionsRefresh) {
+  EXPECT_THAT(seen(), HasSubstr(R"("conn_info":{"n":1},"chan_info":{"c":1})"));
+  ann_.say(R"({"id":3,"refresh":{"token":")" +
+           token(R"({"sub":"ann","exp":4000000000,"info":{"n":2}})") + "\"}}");
+  EXPECT_THAT(seen(), HasSubstr(R"("conn_info":{"n":2},"chan_info":{"c":1})"));
+  node_.operate([](Audience& audience) {
+    return audience.refresh({.user = "ann", .client = {}, .session = {}, .spared = {}},
+                            {.is_expired = false, .expire_at = 4'000'000'000, .info = "3"});
+  });
+  EXPECT_THAT(seen(), HasSubstr(R"("conn_info":3,"chan_info":{"c":1})"));
+  const int adds = node_[0].presence.adds;
+  ann_.say(R"({"id":4,"refresh":{"token":")" +
+           token(R"({"sub":"ann","exp":4000000001,"info":3})") + "\"}}");
+  EXPECT_EQ(node_[0].presence.adds, adds) << "nothing has changed";
+}
+
+TEST_F(RefreshedInfoTest, IsThatOfTheSubscriptionsRefresh) {
+  const auto refresh = [this](const std::string& claims) {
+    ann_.say(R"({"id":3,"sub_refresh":{"channel":"personal:a","token":")" +
+             token(R"({"sub":"ann","channel":"personal:a")" + claims + "}") + "\"}}");
+  };
+  refresh(R"(,"info":{"c":2})");
+  EXPECT_THAT(seen(), HasSubstr(R"("conn_info":{"n":1},"chan_info":{"c":2})"));
+  refresh("");
+  EXPECT_THAT(seen(), testing::Not(HasSubstr("chan_info")));
+}
+
+// While the home has yet to answer there is no entry that could be renewed, and the one that comes
+// would say what was known at the start.
+TEST_F(RefreshedInfoTest, IsThatOfARefreshDuringTheJoin) {
+  node_[0].broker.subscribes.is_shut = true;
+  ann_.say(R"({"id":3,"subscribe":{"channel":"personal:b"}})");
+  node_.operate([](Audience& audience) {
+    return audience.refresh({.user = "ann", .client = {}, .session = {}, .spared = {}},
+                            {.is_expired = false, .expire_at = 4'000'000'000, .info = "2"});
+  });
+  {
+    const runtime::TurnScope scope(node_[0].shard);
+    node_[0].broker.subscribes.open();
+  }
+  node_.settle();
+  EXPECT_THAT(watcher_.say(R"({"id":9,"presence":{"channel":"personal:b"}})").at(0),
+              HasSubstr(R"("conn_info":2)"));
+  ann_.leave();
+  EXPECT_EQ(node_.leftovers(), "") << "the entry goes with the client";
+}
+
+// Those who stay are told of all together; those who leave are told nothing.
+TEST_F(MembersTest, AMassDisconnectIsToldInBatches) {
+  constexpr int kLeavers = 200;
+  TestClient& watcher = node_.connected(0, "watcher");
+  watcher.say(R"({"id":2,"subscribe":{"channel":"news:a"}})");
+  for (int i = 0; i < kLeavers; ++i) {
+    node_.connected(0, "ann").say(R"({"id":2,"subscribe":{"channel":"news:a"}})");
+  }
+  watcher.heard();
+  const int sends = node_[0].kernel.sends;
+  node_.operate([](Audience& audience) {
+    return audience.disconnect({.user = "ann", .client = {}, .session = {}, .spared = {}},
+                               protocol::disconnects::kForceNoReconnect);
+  });
+  const Messages leaves = watcher.heard();
+  EXPECT_THAT(leaves, testing::SizeIs(kLeavers));
+  EXPECT_THAT(leaves, testing::Each(HasSubstr(R"("leave":{"info":{"user":"ann")")));
+  EXPECT_LE(node_[0].kernel.sends - sends, 2) << "to all of them, in pieces of 16 KB";
+}
+
+// Who asks after a leave does not see the client any more.
+TEST_F(MembersTest, WhoHasLeftIsNotPresent) {
+  TestClient& watcher = node_.connected(0, "watcher");
+  watcher.say(R"({"id":2,"subscribe":{"channel":"seen:a"}})");
+  TestClient& bob = node_.connected(0, "bob");
+  bob.say(R"({"id":2,"subscribe":{"channel":"seen:a"}})");
+  EXPECT_THAT(watcher.say(R"({"id":3,"presence_stats":{"channel":"seen:a"}})").back(),
+              HasSubstr(R"("num_clients":2,"num_users":2)"));
+  node_[0].presence.log.clear();
+  node_[0].broker.log = &node_[0].presence.log;
+  bob.leave();
+  EXPECT_THAT(node_[0].presence.log, ElementsAre("remove", "leave"));
 }
 
 // A reply over the bound of a queue ends its connection; of a very large channel that is seen before

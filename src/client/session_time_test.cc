@@ -252,5 +252,39 @@ TEST(SessionTime, AForgetfulPresenceIsRemindedWhileTheClientIsThere) {
   EXPECT_EQ(node.leftovers(), "");
 }
 
+// Clients that have all come in one turn do not renew their presence in one, and a stall does not
+// bring them together for good.
+TEST(SessionTime, PresenceIsRenewedSpreadOverTime) {
+  constexpr int kClients = 500;
+  constexpr int kSteps = 270;  // of a tick of the timers each: the interval
+  auto settings = test_settings();
+  settings->ping_interval = 0;
+  TestNode node(1, settings);
+  TestShard& shard = node[0];
+  shard.presence.is_forgetful = true;
+  for (int i = 0; i < kClients; ++i) {
+    node.connected().say(R"({"id":2,"subscribe":{"channel":"present:a"}})");
+  }
+  const auto most_in_a_turn = [&] {
+    int most = 0;
+    for (int step = 0; step < kSteps; ++step) {
+      const int before = shard.presence.adds;
+      node.pass(100 * os::kMillisecond);
+      most = std::max(most, shard.presence.adds - before);
+    }
+    return most;
+  };
+  ASSERT_EQ(shard.presence.adds, kClients);
+  EXPECT_LE(most_in_a_turn(), 15) << "500 over half of the 270 turns";
+  node.pass(100 * os::kMillisecond);  // times are rounded up to ticks
+  EXPECT_EQ(shard.presence.adds, 2 * kClients);
+  node.pass(25 * os::kSecond);
+  EXPECT_GT(shard.presence.adds, 2 * kClients + kClients / 2) << "in one turn, by the stall";
+  most_in_a_turn();
+  const int before = shard.presence.adds;
+  EXPECT_LE(most_in_a_turn(), 15);
+  EXPECT_EQ(shard.presence.adds, before + kClients);
+}
+
 }  // namespace
 }  // namespace gyre::client

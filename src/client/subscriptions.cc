@@ -122,8 +122,10 @@ Session::Parting Session::parting(const Subscription& subscription) const {
 }
 
 void Session::tell(Parting parting) {
-  if (parting.leave) services_.directory.announce(parting.channel, std::move(parting.leave));
-  if (parting.was_present) services_.directory.withdraw(std::move(parting.channel), id_.text());
+  if (!parting.leave && !parting.was_present) return;
+  services_.directory.part(std::move(parting.channel),
+                           parting.was_present ? id_.text() : std::string(),
+                           std::move(parting.leave));
 }
 
 void Session::announce_join(const SubscribePlan& plan) {
@@ -133,6 +135,27 @@ void Session::announce_join(const SubscribePlan& plan) {
   subscription->flags |= Subscription::kAnnounced;
   services_.directory.announce(plan.channel,
                                make_ref<const protocol::Announcement>(true, info(subscription)));
+}
+
+// Others see at once what has become known of the client. While a join is in work there may be no
+// entry to renew; see `join`.
+void Session::renew_presence(const Subscription& subscription) {
+  constexpr uint16_t kState = Subscription::kPresent | Subscription::kJoining;
+  if ((subscription.flags & kState) != Subscription::kPresent) return;
+  services_.directory.refresh_presence(std::string(services_.hub.name(subscription.channel)),
+                                       info(&subscription));
+}
+
+void Session::set_conn_info(std::string_view told) {
+  if (told == conn_info()) return;
+  rare().conn_info = told;
+  for (const Subscription& subscription : subscriptions_) renew_presence(subscription);
+}
+
+void Session::set_chan_info(Subscription& subscription, std::string_view told) {
+  if (told == (subscription.info ? std::string_view(*subscription.info) : "")) return;
+  subscription.info = told.empty() ? nullptr : std::make_unique<const std::string>(told);
+  renew_presence(subscription);
 }
 
 void Session::withdraw_presence(hub::ChannelSlot channel) {

@@ -97,6 +97,7 @@ class GatedBroker final : public engine::Broker {
   }
   runtime::Task<Result<void>> announce(std::string channel,
                                        protocol::AnnouncementRef announcement) override {
+    if (log) log->emplace_back(announcement->is_join ? "join" : "leave");
     co_return co_await inner_.announce(std::move(channel), std::move(announcement));
   }
   runtime::Task<Result<void>> remove_history(std::string channel) override {
@@ -110,6 +111,7 @@ class GatedBroker final : public engine::Broker {
   std::string held_channel;  // whose subscribes alone wait; empty: all
   bool is_down = false;
   std::string broken_channel = "-";
+  std::vector<std::string>* log = nullptr;  // of announcements
 
  private:
   engine::memory::MemoryBroker inner_;
@@ -126,6 +128,7 @@ class CountedPresence final : public engine::PresenceStore {
   }
   runtime::Task<Result<void>> remove(std::string channel, std::string client) override {
     ++removes;
+    log.emplace_back("remove");
     co_return co_await inner_.remove(std::move(channel), std::move(client));
   }
   runtime::Task<Result<engine::MemberList>> list(std::string channel) override {
@@ -144,6 +147,7 @@ class CountedPresence final : public engine::PresenceStore {
   bool is_down = false;
   int adds = 0;
   int removes = 0;
+  std::vector<std::string> log;
 
  private:
   engine::memory::MemoryPresenceStore inner_;

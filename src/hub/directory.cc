@@ -73,7 +73,6 @@ void Directory::leave(std::string_view channel) {
 void Directory::refresh_presence(std::string channel, protocol::ClientInfo info) {
   check_shard();
   const runtime::ShardId home = home_of(channel);
-  if (!homes_[home.value].presence->forgets()) return;
   runtime::Shard& shard = shard_.set()[home];
   runtime::send_errand(shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
                                info = std::move(info)]() mutable {
@@ -94,18 +93,38 @@ void Directory::withdraw(std::string channel, std::string client) {
 
 void Directory::announce(std::string channel, protocol::AnnouncementRef announcement) {
   check_shard();
-  if (metrics_) {
-    metrics_
-        ->messages_sent[announcement->is_join ? metrics::BrokerMessage::join
-                                              : metrics::BrokerMessage::leave]
-        .add();
-  }
+  count_sent(*announcement);
   const runtime::ShardId home = home_of(channel);
   runtime::Shard& shard = shard_.set()[home];
   runtime::send_errand(shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
                                announcement = std::move(announcement)]() mutable {
     shard.tasks().spawn(announce_at_home(parts, std::move(channel), std::move(announcement)));
   });
+}
+
+void Directory::part(std::string channel, std::string client, protocol::AnnouncementRef leave) {
+  check_shard();
+  if (!client.empty()) count(metrics::Action::remove_presence);
+  if (leave) count_sent(*leave);
+  const runtime::ShardId home = home_of(channel);
+  runtime::Shard& shard = shard_.set()[home];
+  runtime::send_errand(
+      shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
+              client = std::move(client), leave = std::move(leave)]() mutable {
+        // Asked for in this order (spec redis.md 6), but the one does not wait for the other: a
+        // slow store must not put the leave behind the join of a client that is back already.
+        if (!client.empty()) shard.tasks().spawn(remove_at_home(parts, channel, std::move(client)));
+        if (!leave) return;
+        shard.tasks().spawn(announce_at_home(parts, std::move(channel), std::move(leave)));
+      });
+}
+
+void Directory::count_sent(const protocol::Announcement& announcement) {
+  if (!metrics_) return;
+  metrics_
+      ->messages_sent[announcement.is_join ? metrics::BrokerMessage::join
+                                           : metrics::BrokerMessage::leave]
+      .add();
 }
 
 runtime::Task<Result<engine::PublishResult>> Directory::publish(engine::PublishRequest request) {

@@ -39,12 +39,15 @@ class Directory : runtime::ShardBound {
 
   // Whether presence entries must be refreshed to stay.
   bool presence_forgets() const { return homes_.front().presence->forgets(); }
-  // Adds a client to the channel's presence, or renews what is known of it.
+  // Renews what is known of a client that is in the channel's presence, so that it stays there.
   void refresh_presence(std::string channel, protocol::ClientInfo info);
   // The client is not in the channel any more.
   void withdraw(std::string channel, std::string client);
-  // Tells the channel's subscribers that somebody has joined or left.
+  // Tells the channel's subscribers that somebody has joined.
   void announce(std::string channel, protocol::AnnouncementRef announcement);
+  // The end of a subscription, for all others: first the client is no longer in the presence, unless
+  // the name is empty, then the leave is told, unless it is null.
+  void part(std::string channel, std::string client, protocol::AnnouncementRef leave);
 
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request);
   // The same where it takes no wait: the channel's home is here, and its broker has all it needs.
@@ -63,6 +66,7 @@ class Directory : runtime::ShardBound {
 
  private:
   runtime::ShardId home_of(std::string_view channel) const;
+  void count_sent(const protocol::Announcement& announcement);
   void count_suppressed(const Result<engine::PublishResult>& published);
   void count(metrics::Action action) {
     if (metrics_) metrics_->actions[action].add();

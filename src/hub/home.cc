@@ -226,7 +226,7 @@ void Home::announced(const protocol::AnnouncementRef& announcement) {
   listeners_.for_each([&](runtime::ShardId shard) {
     LocalHub* hub = homes_.hubs_[shard.value];
     runtime::send_errand(homes_.shard_.set()[shard], [hub, name = name_, announcement] {
-      hub->announce(name->text(), *announcement);
+      hub->announce(name->text(), announcement);
     });
   });
 }

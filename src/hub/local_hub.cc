@@ -1,5 +1,6 @@
 #include "hub/local_hub.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/fault_points.h"
@@ -11,17 +12,8 @@ namespace gyre::hub {
 
 namespace {
 
-// Null if the info is not JSON, for JSON clients.
-FrameRef announcement_frame(protocol::Encoding encoding, std::string_view channel,
-                            const protocol::Announcement& announcement) {
-  constexpr auto kEnvelope = protocol::Envelope::reply;
-  std::string message;
-  const bool is_encoded =
-      announcement.is_join ? protocol::encode_push(encoding, kEnvelope, channel,
-                                                   protocol::JoinPush{announcement.info}, message)
-                           : protocol::encode_push(encoding, kEnvelope, channel,
-                                                   protocol::LeavePush{announcement.info}, message);
-  return is_encoded ? Frame::make(message) : nullptr;
+metrics::FrameType type_of_announcement(bool is_join) {
+  return is_join ? metrics::FrameType::push_join : metrics::FrameType::push_leave;
 }
 
 }  // namespace
@@ -60,16 +52,38 @@ uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver, const protocol::T
   if (is_filtered || receiver.is(Receiver::kAnnouncements)) {
     if (!state.extras) state.extras = std::make_unique<Extras>();
     if (is_filtered) receiver.filter = use_filter(*state.extras, *filter);
-    if (receiver.is(Receiver::kAnnouncements)) ++state.extras->announced;
+    if (receiver.is(Receiver::kAnnouncements) && !state.extras->untold.empty()) {
+      receiver.flags |= Receiver::kNewcomer;
+      state.extras->newcomers.emplace_back(receiver, state.extras->untold.size());
+    }
   }
   // Half again at a time: doubling would leave a million-strong channel with 8 MB of air.
   if (receivers.size() == receivers.capacity()) {
     receivers.reserve(receivers.size() + receivers.size() / 2 + 1);
   }
+  auto index = static_cast<uint32_t>(receivers.size());
   receivers.push_back(receiver);
   ++subscriptions_;
   note_subscriptions();
-  return static_cast<uint32_t>(receivers.size() - 1);
+  if (receiver.is(Receiver::kAnnouncements)) put_in_front(channel, &index);
+  return index;
+}
+
+// Among those with announcements; the first of the others takes its place.
+void LocalHub::put_in_front(ChannelSlot channel, uint32_t* index) {
+  Channel& state = channels_[channel.value];
+  const uint32_t first = state.extras->announced++;
+  if (first == *index) return;
+  const Receiver receiver = state.receivers[*index];
+  put(channel, *index, state.receivers[first]);
+  state.receivers[first] = receiver;
+  *index = first;
+}
+
+void LocalHub::put(ChannelSlot channel, uint32_t index, const Receiver& receiver) {
+  channels_[channel.value].receivers[index] = receiver;
+  if (GYRE_PLANTED(moved_receiver_is_not_told)) return;
+  events_.on_moved(channel, receiver.outlet, index);
 }
 
 // Equal filters are one. Where a channel has more of them than a receiver can name, the last number
@@ -96,7 +110,11 @@ uint16_t LocalHub::use_filter(Extras& extras, const protocol::TagsFilter& filter
 void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
   if (!channel.extras) return;
   Extras& extras = *channel.extras;
-  if (receiver.is(Receiver::kAnnouncements)) --extras.announced;
+  if (receiver.is(Receiver::kNewcomer)) {
+    std::erase_if(extras.newcomers,
+                  [&](const auto& one) { return one.first.outlet == receiver.outlet; });
+  }
+  if (receiver.is(Receiver::kAnnouncements) && --extras.announced == 0) extras.untold = {};
   if (receiver.filter > 0) {
     auto& shared = extras.filters[receiver.filter - 1u];
     if (--shared->users == 0) shared.reset();
@@ -107,6 +125,20 @@ void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
 
 void LocalHub::remove(ChannelSlot channel, uint32_t index) {
   check_shard();
+  const Receiver& receiver = channels_[channel.value].receivers[index];
+  if (receiver.is(Receiver::kAnnouncements) && has_untold(channel)) {
+    Extras& extras = *channels_[channel.value].extras;
+    const auto newcomer = std::ranges::find(
+        extras.newcomers, receiver.outlet, [](const auto& one) { return one.first.outlet; });
+    const size_t skips = newcomer == extras.newcomers.end() ? 0 : newcomer->second;
+    // What cannot be written for it does not matter to one that goes.
+    static_cast<void>(tell_alone(name(channel), extras.untold, receiver, skips));
+  }
+  drop(channel, index);
+}
+
+void LocalHub::drop(ChannelSlot channel, uint32_t index) {
+  check_shard();
   take_out(channel, index);
   drop_if_unused(channel);
 }
@@ -116,20 +148,23 @@ void LocalHub::note_subscriptions() {
 }
 
 void LocalHub::take_out(ChannelSlot channel, uint32_t index) {
-  std::vector<Receiver>& receivers = channels_[channel.value].receivers;
+  Channel& state = channels_[channel.value];
+  std::vector<Receiver>& receivers = state.receivers;
   GYRE_DCHECK(index < receivers.size());
-  forget_extras(channels_[channel.value], receivers[index]);
+  // Behind one of those in front comes the last of them, so that there is no gap among them.
+  if (receivers[index].is(Receiver::kAnnouncements)) {
+    const uint32_t last_in_front = state.extras->announced - 1;
+    const Receiver leaver = receivers[index];
+    if (index != last_in_front) put(channel, index, receivers[last_in_front]);
+    index = last_in_front;
+    receivers[index] = leaver;
+  }
+  forget_extras(state, receivers[index]);
   --subscriptions_;
   note_subscriptions();
-  if (index + 1 < receivers.size()) {
-    receivers[index] = receivers.back();
-    receivers.pop_back();
-    if (!GYRE_PLANTED(moved_receiver_is_not_told)) {
-      events_.on_moved(channel, receivers[index].outlet, index);
-    }
-  } else {
-    receivers.pop_back();
-  }
+  const Receiver last = receivers.back();
+  receivers.pop_back();
+  if (index < receivers.size()) put(channel, index, last);
   if (receivers.capacity() > 16 && receivers.size() < receivers.capacity() / 4) {
     receivers.shrink_to_fit();
   }
@@ -174,8 +209,14 @@ const FrameRef& LocalHub::next_frame(Broadcast& broadcast, Receiver& receiver) {
 size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRef& publication,
                          Verdict verdict, const protocol::PublicationRef& base) {
   check_shard();
-  const ChannelSlot slot = find(channel);
+  ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return 0;
+  // What came before it is told before it. That may be the channel's end.
+  if (has_untold(slot)) [[unlikely]] {
+    tell(slot);
+    slot = find(channel);
+    if (slot == ChannelSlot()) return 0;
+  }
   std::vector<Receiver>& receivers = channels_[slot.value].receivers;
   const Extras* extras = channels_[slot.value].extras.get();
   const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
@@ -218,41 +259,98 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
   return delivered;
 }
 
-void LocalHub::announce(std::string_view channel, const protocol::Announcement& announcement) {
+void LocalHub::announce(std::string_view channel, const protocol::AnnouncementRef& announcement) {
   check_shard();
   const ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return;
-  const Channel& state = channels_[slot.value];
-  if (!state.extras || state.extras->announced == 0) return;
-  std::array<FrameRef, 2> frames;
-  std::array<size_t, 2> told{};
-  for (const Receiver& receiver : state.receivers) {
-    if (!receiver.is(Receiver::kAnnouncements)) continue;
-    const protocol::Encoding encoding = encoding_of(receiver.variant);
-    FrameRef& frame = frames[static_cast<size_t>(encoding)];
-    if (!frame) frame = announcement_frame(encoding, channel, announcement);
-    if (!frame) {
-      noted_.push_back(receiver.outlet);
+  Extras* extras = channels_[slot.value].extras.get();
+  if (!extras || extras->announced == 0) return;
+  if (extras->untold.empty()) untold_.push_back(slot);
+  extras->untold.add(announcement);
+  if (extras->untold.size() >= kUntoldMax) return tell(slot);
+  if (is_telling_) return;
+  is_telling_ = true;
+  sockets_.shard().tasks().spawn(tell_later());
+}
+
+runtime::Task<void> LocalHub::tell_later() {
+  co_await runtime::Yield();
+  is_telling_ = false;
+  for (const ChannelSlot channel : std::exchange(untold_, {})) {
+    if (channels_.contains(channel.value) && has_untold(channel)) tell(channel);
+  }
+}
+
+void LocalHub::tell(ChannelSlot channel) {
+  Channel& state = channels_[channel.value];
+  Extras& extras = *state.extras;
+  Announcements untold = std::exchange(extras.untold, {});
+  std::array<std::optional<Announcements::Batch>, 2> batches;  // by encoding
+  std::array<uint64_t, 2> told{};
+  const bool is_bulk = extras.announced > kBulkReceivers || GYRE_FAULT(bulk_delivery);
+  for (uint32_t i = 0; i < extras.announced; ++i) {
+    if (i + kPrefetchAhead < extras.announced) {
+      sockets_.prefetch(state.receivers[i + kPrefetchAhead].outlet);
+    }
+    Receiver& receiver = state.receivers[i];
+    if (receiver.is(Receiver::kNewcomer)) {
+      receiver.flags &= static_cast<uint8_t>(~Receiver::kNewcomer);
       continue;
     }
+    const protocol::Encoding encoding = encoding_of(receiver.variant);
+    auto& batch = batches[static_cast<size_t>(encoding)];
+    if (!batch) batch = untold.batch(encoding, state.name->text());
     ++told[static_cast<size_t>(encoding)];
-    sockets_.send(receiver.outlet, frame);
-  }
-  if (metrics_) {
-    const auto type =
-        announcement.is_join ? metrics::FrameType::push_join : metrics::FrameType::push_leave;
-    for (size_t i = 0; i < told.size(); ++i) {
-      if (told[i] == 0) continue;
-      metrics_->sent[metrics::Transport::websocket][type].add(frames[i]->size() * told[i], told[i]);
+    for (const FrameRef& frame : batch->frames) {
+      if (is_bulk) {
+        sockets_.send_bulk(receiver.outlet, frame);
+      } else {
+        sockets_.send(receiver.outlet, frame);
+      }
     }
+    if (!batch->is_whole) noted_.push_back(receiver.outlet);
+  }
+  for (const auto& [receiver, skips] : std::exchange(extras.newcomers, {})) {
+    if (!tell_alone(state.name->text(), untold, receiver, skips)) noted_.push_back(receiver.outlet);
+  }
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (batches[i]) count_told(*batches[i], told[i]);
   }
   for (uint32_t outlet : std::exchange(noted_, {})) events_.on_unencodable(outlet);
 }
 
+bool LocalHub::tell_alone(std::string_view name, Announcements& untold, const Receiver& receiver,
+                          size_t skips) {
+  for (size_t i = skips; i < untold.size(); ++i) {
+    const FrameRef& frame = untold.single(i, encoding_of(receiver.variant), name);
+    if (!frame) return false;
+    sockets_.send(receiver.outlet, frame);
+    if (!metrics_) continue;
+    const metrics::FrameType type = type_of_announcement(untold.is_join(i));
+    metrics_->sent[metrics::Transport::websocket][type].add(frame->size());
+  }
+  return true;
+}
+
+void LocalHub::count_told(const Announcements::Batch& batch, uint64_t receivers) {
+  if (!metrics_) return;
+  for (const bool is_join : {false, true}) {
+    const Announcements::Tally& tally = batch.tallies[is_join];
+    if (tally.count == 0) continue;
+    metrics_->sent[metrics::Transport::websocket][type_of_announcement(is_join)].add(
+        tally.bytes * receivers, tally.count * receivers);
+  }
+}
+
 void LocalHub::lose(std::string_view channel) {
   check_shard();
-  const ChannelSlot slot = find(channel);
+  ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return;
+  if (has_untold(slot)) {
+    tell(slot);
+    slot = find(channel);
+    if (slot == ChannelSlot()) return;
+  }
   // From the back: what moves into a gap has been looked at already.
   for (size_t i = receivers(slot); i-- > 0;) {
     const Receiver& receiver = channels_[slot.value].receivers[i];

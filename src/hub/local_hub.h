@@ -9,6 +9,7 @@
 
 #include "base/slab.h"
 #include "base/slot_index.h"
+#include "hub/announcements.h"
 #include "hub/frame_variant.h"
 #include "hub/shared_name.h"
 #include "metrics/shard_metrics.h"
@@ -35,6 +36,7 @@ struct Receiver {
     kDelta = 2,          // has negotiated deltas
     kDeltaReady = 4,     // has got the publication before the next one
     kAnnouncements = 8,  // wants to know who joins and leaves
+    kNewcomer = 16,      // of these, one that came after the first that has yet to be told
   };
   uint32_t outlet = 0;                        // slot in net::Sockets
   FrameVariant variant = FrameVariant::json;  // by the encoding: json or protobuf
@@ -79,7 +81,10 @@ class LocalHub : runtime::ShardBound {
   // `filter` may be null; it has no effect on receivers with deltas, which need every publication.
   uint32_t add(ChannelSlot channel, Receiver receiver,
                const protocol::TagsFilter* filter = nullptr);
+  // Its connection stays, and is told what has been announced so far.
   void remove(ChannelSlot channel, uint32_t index);
+  // The same of a connection that ends: nothing goes to it any more.
+  void drop(ChannelSlot channel, uint32_t index);
 
   ChannelSlot find(std::string_view channel) const;
   std::string_view name(ChannelSlot channel) const { return channels_[channel.value].name->text(); }
@@ -97,8 +102,9 @@ class LocalHub : runtime::ShardBound {
   // it, if it may be sent as a delta.
   size_t deliver(std::string_view channel, const protocol::PublicationRef& publication,
                  Verdict verdict, const protocol::PublicationRef& base = nullptr);
-  // Tells those who want to know.
-  void announce(std::string_view channel, const protocol::Announcement& announcement);
+  // Tells those who want to know, together with what else is announced in this turn: of a mass of
+  // members that leave, those who have left are told nothing, and the rest all at once.
+  void announce(std::string_view channel, const protocol::AnnouncementRef& announcement);
   // Takes the positioned receivers out and reports each as lost.
   void lose(std::string_view channel);
 
@@ -111,7 +117,11 @@ class LocalHub : runtime::ShardBound {
       uint32_t users = 0;
     };
     std::vector<std::optional<SharedFilter>> filters;  // by Receiver::filter - 1
-    uint32_t announced = 0;                            // receivers with kAnnouncements
+    // Receivers with kAnnouncements. They stand in front of the others, which may be very many.
+    uint32_t announced = 0;
+    Announcements untold;
+    // Those with kNewcomer, and how many of the untold were announced before they came.
+    std::vector<std::pair<Receiver, size_t>> newcomers;
   };
   struct Channel {
     Channel(std::string_view channel_name, uint64_t name_hash)
@@ -136,6 +146,8 @@ class LocalHub : runtime::ShardBound {
   static constexpr size_t kBulkReceivers = 1000;
   static constexpr size_t kPrefetchAhead = 8;
   static constexpr size_t kFiltersMax = UINT16_MAX;
+  // Announcements that wait for the end of the turn; then they are told at once.
+  static constexpr size_t kUntoldMax = 512;
 
   void note_subscriptions();
   static uint16_t use_filter(Extras& extras, const protocol::TagsFilter& filter);
@@ -144,6 +156,19 @@ class LocalHub : runtime::ShardBound {
               const protocol::Publication& publication);
   static const FrameRef& next_frame(Broadcast& broadcast, Receiver& receiver);
   void take_out(ChannelSlot channel, uint32_t index);
+  void put(ChannelSlot channel, uint32_t index, const Receiver& receiver);
+  void put_in_front(ChannelSlot channel, uint32_t* index);
+  // At the end of the turn.
+  runtime::Task<void> tell_later();
+  void tell(ChannelSlot channel);
+  // False if one of them cannot be written for the receiver.
+  bool tell_alone(std::string_view name, Announcements& untold, const Receiver& receiver,
+                  size_t skips);
+  void count_told(const Announcements::Batch& batch, uint64_t receivers);
+  bool has_untold(ChannelSlot channel) const {
+    const auto& extras = channels_[channel.value].extras;
+    return extras && !extras->untold.empty();
+  }
   void drop_if_unused(ChannelSlot channel);
 
   net::Sockets& sockets_;
@@ -154,6 +179,9 @@ class LocalHub : runtime::ShardBound {
   SlotIndex<Access> index_;
   size_t subscriptions_ = 0;
   std::vector<uint32_t> noted_;  // outlets found by the current walk, told after it
+  // Channels with announcements that wait; some may have been told since, or be gone.
+  std::vector<ChannelSlot> untold_;
+  bool is_telling_ = false;  // at the end of the turn
   // What the filters of the channel say of the publication in delivery; by Receiver::filter - 1.
   enum class Judged : uint8_t { not_yet, passes, fails };
   std::vector<Judged> judged_;

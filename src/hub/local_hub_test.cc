@@ -59,10 +59,22 @@ class LocalHubTest : public testing::Test {
   static protocol::PublicationRef publication(std::string data) {
     return make_ref<protocol::Publication>(std::move(data));
   }
+  // The rest of the turn, and those that it takes to send all.
   void flush() {
-    while (sockets_.flush()) {
-    }
+    do {
+      shard_.turn(0);
+    } while (sockets_.waiting() > 0);
   }
+  void SetUp() override { shard_.attach(sockets_, sockets_); }
+  void TearDown() override { shard_.turn(0); }
+  void announce(bool is_join, std::string client, std::string conn_info = "") {
+    hub_.announce("c", make_ref<const protocol::Announcement>(
+                           is_join, protocol::ClientInfo{.user = "u",
+                                                         .client = std::move(client),
+                                                         .conn_info = std::move(conn_info),
+                                                         .chan_info = ""}));
+  }
+  uint32_t place(size_t connection) { return events_.places[accepted_.sockets[connection].slot]; }
   std::string sent_to(size_t connection) {
     return std::exchange(kernel_.sent[static_cast<os::Descriptor>(10 + connection)], {});
   }
@@ -234,32 +246,162 @@ TEST_F(LocalHubTest, FiltersByTags) {
   EXPECT_EQ(hub_.deliver("c", tagged("color", "red"), Verdict::next), 2u);
 }
 
+// What a connection was told: "+a" that client a has joined, "-a" that it has left, "." for
+// anything else.
+std::string told(std::string_view bytes) {
+  std::string text;
+  for (size_t at = 0; (at = bytes.find(R"({"push":)", at)) != std::string_view::npos; ++at) {
+    const std::string_view push = bytes.substr(at, bytes.find(R"({"push":)", at + 1) - at);
+    const size_t client = push.find(R"("client":")");
+    if (client == std::string_view::npos) {
+      text += '.';
+      continue;
+    }
+    text += push.contains(R"("join":{)") ? '+' : '-';
+    const std::string_view id = push.substr(client + 10);
+    text += id.substr(0, id.find('"'));
+  }
+  return text;
+}
+
 TEST_F(LocalHubTest, AnnouncementsGoToThoseWhoWantThem) {
   open(2);
   const ChannelSlot slot = join("c", 0, Receiver::kAnnouncements);
   join("c", 1);
-  const protocol::Announcement joined(true, {.user = "u", .client = "i"});
-  hub_.announce("c", joined);
-  hub_.announce("nobody", joined);
+  announce(true, "i");
+  hub_.announce("nobody", make_ref<const protocol::Announcement>(true, protocol::ClientInfo()));
   flush();
   EXPECT_NE(
       sent_to(0).find(R"({"push":{"channel":"c","join":{"info":{"user":"u","client":"i"}}}})"),
       std::string::npos);
   EXPECT_EQ(sent_to(1), "");
-  hub_.announce("c", protocol::Announcement(false, {.user = "u", .client = "i"}));
+  announce(false, "i");
   flush();
-  EXPECT_NE(sent_to(0).find(R"("leave")"), std::string::npos);
-  hub_.remove(slot, events_.places[accepted_.sockets[0].slot]);
-  hub_.announce("c", joined);
+  EXPECT_EQ(told(sent_to(0)), "-i");
+  hub_.remove(slot, place(0));
+  announce(true, "i");
   flush();
   EXPECT_EQ(sent_to(1), "");
 }
 
 TEST_F(LocalHubTest, AnAnnouncementThatIsNoJsonEndsJsonReceivers) {
   open(1);
+  open(1, net::Framing::websocket_binary);
   join("c", 0, Receiver::kAnnouncements);
-  hub_.announce("c", protocol::Announcement(true, {.user = "u", .conn_info = "\1"}));
+  join("c", 1, Receiver::kAnnouncements, FrameVariant::protobuf);
+  announce(true, "a");
+  announce(true, "b", "\1");
+  announce(true, "c");
+  flush();
   EXPECT_EQ(events_.unencodable, std::vector{accepted_.sockets[0].slot});
+  EXPECT_EQ(told(sent_to(0)), "+a") << "what came before it is told";
+  const std::string binary = sent_to(1);
+  for (const char* client : {"\x12\1a", "\x12\1b", "\x12\1c"}) {
+    EXPECT_NE(binary.find(client), std::string::npos) << "with its length in front";
+  }
+}
+
+// However many leave in a turn, each of the rest is told of it by one message.
+TEST_F(LocalHubTest, AMassOfLeavesIsToldInOneMessage) {
+  constexpr size_t kMembers = 300;
+  constexpr size_t kLeavers = 200;
+  open(kMembers);
+  ChannelSlot slot;
+  for (size_t i = 0; i < kMembers; ++i) slot = join("c", i, Receiver::kAnnouncements);
+  std::string all;
+  for (size_t i = 0; i < kLeavers; ++i) {
+    hub_.drop(slot, place(i));
+    announce(false, std::to_string(i));
+    all += "-" + std::to_string(i);
+  }
+  flush();
+  EXPECT_EQ(kernel_.sends, static_cast<int>(kMembers - kLeavers));
+  for (size_t i = 0; i < kLeavers; ++i) ASSERT_EQ(sent_to(i), "") << "it has left: " << i;
+  for (size_t i = kLeavers; i < kMembers; ++i) ASSERT_EQ(told(sent_to(i)), all) << i;
+}
+
+TEST_F(LocalHubTest, AnnouncementsDoNotGatherWithoutBound) {
+  open(1);
+  join("c", 0, Receiver::kAnnouncements);
+  size_t count = 0;
+  for (; sockets_.waiting() == 0 && count < 100'000; ++count) announce(false, "x");
+  EXPECT_EQ(count, 512u);
+}
+
+// In a turn in which others come and go, everybody is told what happened while it was there.
+TEST_F(LocalHubTest, ANewcomerIsToldWhatCameAfterIt) {
+  open(4);
+  const ChannelSlot slot = join("c", 0, Receiver::kAnnouncements);
+  announce(true, "a");
+  join("c", 1, Receiver::kAnnouncements);
+  announce(true, "b");
+  join("c", 2, Receiver::kAnnouncements);
+  announce(true, "d");
+  join("c", 3, Receiver::kAnnouncements);
+  hub_.remove(slot, place(0));
+  hub_.remove(slot, place(1));
+  announce(false, "e");
+  flush();
+  EXPECT_EQ(told(sent_to(0)), "+a+b+d") << "its connection stays";
+  EXPECT_EQ(told(sent_to(1)), "+b+d");
+  EXPECT_EQ(told(sent_to(2)), "+d-e");
+  EXPECT_EQ(told(sent_to(3)), "-e");
+  announce(true, "f");
+  flush();
+  EXPECT_EQ(told(sent_to(2)), "+f");
+  EXPECT_EQ(told(sent_to(3)), "+f");
+}
+
+TEST_F(LocalHubTest, AnnouncementsComeBeforeThePublicationBehindThem) {
+  open(1);
+  join("c", 0, Receiver::kAnnouncements);
+  announce(true, "a");
+  hub_.deliver("c", publication("1"), Verdict::next);
+  announce(false, "a");
+  flush();
+  EXPECT_EQ(told(sent_to(0)), "+a.-a");
+}
+
+// Those who are told of joins stand in front, so that nobody else is looked at for them.
+TEST_F(LocalHubTest, ReceiversWithAnnouncementsStandInFront) {
+  open(40);
+  std::map<size_t, uint8_t> members;
+  ChannelSlot slot;
+  const auto check = [&] {
+    std::set<uint32_t> places;
+    uint32_t last_in_front = 0;
+    uint32_t first_behind = UINT32_MAX;
+    for (const auto& [i, flags] : members) {
+      places.insert(place(i));
+      if (flags) {
+        last_in_front = std::max(last_in_front, place(i) + 1);
+      } else {
+        first_behind = std::min(first_behind, place(i));
+      }
+    }
+    ASSERT_EQ(places.size(), members.size());
+    ASSERT_LT(*places.rbegin(), members.size());
+    ASSERT_LE(last_in_front, first_behind);
+  };
+  uint32_t random = 7;
+  for (int step = 0; step < 2000; ++step) {
+    random = random * 1'664'525 + 1'013'904'223;
+    const size_t i = random >> 16 & 31;
+    if (members.erase(i) > 0) {
+      hub_.remove(slot, place(i));
+    } else {
+      members[i] = random >> 30 ? 0 : uint8_t{Receiver::kAnnouncements};
+      slot = join("c", i, members[i]);
+    }
+    if (!members.empty()) check();
+  }
+  hub_.deliver("c", publication("1"), Verdict::next);
+  announce(true, "a");
+  flush();
+  for (size_t i = 0; i < 32; ++i) {
+    const auto member = members.find(i);
+    ASSERT_EQ(told(sent_to(i)), member == members.end() ? "" : member->second ? ".+a" : ".");
+  }
 }
 
 TEST_F(LocalHubTest, DeltasBeginWithAWholePublication) {

@@ -64,7 +64,7 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
   if (has_other_token_channels(claims)) return client::refuse(disconnects::kInsufficientState);
   if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
   keep_token(claims);
-  if (!claims.options.info.empty()) rare().conn_info = claims.options.info;
+  if (!claims.options.info.empty()) set_conn_info(claims.options.info);
   if (!claims.meta.empty() || rare_) rare().meta = claims.meta;
   if (!GYRE_PLANTED(refresh_keeps_old_end)) expire_at(end);
   if (end) {
@@ -88,7 +88,7 @@ void Session::apply_refresh(const Result<proxy::Response<proxy::RefreshResult>>&
   // Errors and disconnects say no more here than nothing at all (spec proxies.md 2.3).
   const std::optional<proxy::RefreshResult>& result = asked->result;
   if (!result || result->expired || result->expire_at <= now) return close(disconnects::kExpired);
-  if (!result->info.empty()) rare().conn_info = result->info.bytes;
+  if (!result->info.empty()) set_conn_info(result->info.bytes);
   if (!result->meta.empty()) rare().meta = result->meta.bytes;
   expire_at(result->expire_at);
 }
@@ -158,9 +158,7 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
   if (end && *end <= now) return client::refuse(errors::kExpired);
   if (is_revoked(claims, verified->user)) return client::refuse(errors::kPermissionDenied);
   keep_token(subscription->channel, claims);
-  subscription->info = claims.options.info.empty()
-                           ? nullptr
-                           : std::make_unique<const std::string>(claims.options.info);
+  set_chan_info(*subscription, claims.options.info);
   subscription->expires_at = Subscription::expiry(end);
   if (end) {
     start_presence_ticks();
@@ -203,9 +201,7 @@ void Session::apply_sub_refresh(Subscription& subscription,
   if (!result || result->expired || (has_end && result->expire_at <= now)) {
     return end_expired(subscription);
   }
-  if (!result->info.empty()) {
-    subscription.info = std::make_unique<const std::string>(result->info.bytes);
-  }
+  if (!result->info.empty()) set_chan_info(subscription, result->info.bytes);
   subscription.expires_at =
       has_end ? Subscription::expiry(result->expire_at) : Subscription::kNever;
 }
@@ -220,7 +216,7 @@ void Session::refresh_by_server(const RefreshOrder& order) {
   if (order.expire_at == 0) {
     expire_at(std::nullopt);
   } else {
-    if (!order.info.empty()) rare().conn_info = order.info;
+    if (!order.info.empty()) set_conn_info(order.info);
     expire_at(order.expire_at);
     push.expires = true;
     push.ttl = ttl_until(order.expire_at, now);

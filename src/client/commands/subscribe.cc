@@ -264,6 +264,7 @@ runtime::Task<Answer<hub::Joined>> Session::join(const SubscribePlan& plan, Join
                      .filter = plan.filter};
   std::optional<protocol::ClientInfo> present;
   if (plan.is_present()) present = info(plan.info);
+  const std::string shown(plan.is_present() ? conn_info() : "");
   Result<hub::Joined> joined =
       co_await services_.directory.join(plan.channel, std::move(wish), std::move(present));
   if (!joined) {
@@ -271,7 +272,13 @@ runtime::Task<Answer<hub::Joined>> Session::join(const SubscribePlan& plan, Join
                {{"channel", plan.channel}, {"error", joined.error().context}});
     co_return client::refuse(disconnects::kServerError);
   }
-  if (plan.is_present()) joining.mark_present();
+  if (plan.is_present()) {
+    joining.mark_present();
+    // The connection may have been refreshed meanwhile.
+    if (is_open() && conn_info() != shown) {
+      services_.directory.refresh_presence(plan.channel, info(plan.info));
+    }
+  }
   co_return std::move(*joined);
 }
 
