@@ -9,6 +9,9 @@ using Waiting = Conversation::Waiting;
 namespace {
 // So much of a body that nobody wants is taken off the socket for the sake of the answer to it.
 constexpr size_t kUnheardBytesMax = 16 << 20;
+// An answer of many megabytes is given to the socket in such pieces, each when the one before it
+// has left: a copy of all of it would take a whole turn.
+constexpr size_t kSliceBytes = 256 * 1024;
 }  // namespace
 
 Server::Server(net::Sockets& sockets, const Options& options)
@@ -78,17 +81,17 @@ void ServerConnection::on_end(net::EndReason reason) {
   // A client may finish its side and still wait for the answer.
   const Waiting waiting = conversation_.waiting_for();
   const bool is_at_work = waiting == Waiting::handler || conversation_.wants_to_go_on();
-  const bool may_answer = is_at_work || sockets().queued_bytes(socket_) > 0;
+  const bool may_answer = is_at_work || rest_ || sockets().queued_bytes(socket_) > 0;
   if (reason != net::EndReason::peer_finished || is_lingering_ || !may_answer) {
     sockets().close(socket_);
     return;
   }
   peer_finished_ = true;
-  if (!is_at_work) sockets().close_when_flushed(socket_);
+  if (!is_at_work && !rest_) sockets().close_when_flushed(socket_);
 }
 
 void ServerConnection::on_flushed() {
-  if (conversation_.wants_to_go_on()) conversation_.go_on();
+  if (!rest_ && conversation_.wants_to_go_on()) conversation_.go_on();
   settle();
 }
 
@@ -106,6 +109,7 @@ void ServerConnection::on_timer() {
 void ServerConnection::settle() {
   if (!sockets().is_open(socket_) || is_lingering_) return;
   send_output();
+  if (rest_) return pace_input();
   switch (conversation_.waiting_for()) {
     case Waiting::end:
       return finish();
@@ -124,8 +128,26 @@ void ServerConnection::settle() {
 
 void ServerConnection::send_output() {
   if (conversation_.has_output()) {
-    sockets().send(socket_, Frame::make_raw(conversation_.take_output()));
+    std::string output = conversation_.take_output();
+    if (rest_) {
+      rest_->bytes += output;
+    } else if (output.size() <= kSliceBytes) {
+      return sockets().send(socket_, Frame::make_raw(output));
+    } else {
+      rest_ = std::make_unique<Rest>(Rest{.bytes = std::move(output)});
+    }
   }
+  if (rest_) send_slice();
+}
+
+void ServerConnection::send_slice() {
+  if (sockets().queued_bytes(socket_) == 0) {
+    const std::string_view slice = std::string_view(rest_->bytes).substr(rest_->at, kSliceBytes);
+    sockets().send(socket_, Frame::make_raw(slice));
+    rest_->at += slice.size();
+    if (rest_->at == rest_->bytes.size()) rest_.reset();
+  }
+  if (rest_) sockets().notify_when_flushed(socket_);
 }
 
 void ServerConnection::finish() {
@@ -152,7 +174,8 @@ void ServerConnection::hand_over() {
 // Reading stops while an answer is waited for that others must come behind, and while the client
 // does not read.
 void ServerConnection::pace_input() {
-  const bool is_clogged = sockets().queued_bytes(socket_) > server_.options_.output_bytes_max;
+  const bool is_clogged =
+      rest_ || sockets().queued_bytes(socket_) > server_.options_.output_bytes_max;
   if (is_clogged) sockets().notify_when_flushed(socket_);
   const bool pauses = is_clogged || !conversation_.wants_input();
   if (pauses == is_paused_) return;

@@ -44,6 +44,7 @@ class ServerConnection final : public net::Handler,
 
   void settle();
   void send_output();
+  void send_slice();
   void finish();
   void hand_over();
   void pace_input();
@@ -56,6 +57,12 @@ class ServerConnection final : public net::Handler,
   uint64_t requests_seen_ = 0;
   Conversation::Waiting was_waiting_for_ = Conversation::Waiting::first_head;
   size_t unheard_ = 0;  // bytes that came while it lingered
+  // What has yet to leave of output that is too long to be given to the socket at once.
+  struct Rest {
+    std::string bytes;
+    size_t at = 0;
+  };
+  std::unique_ptr<Rest> rest_;
   bool is_paused_ = false;
   bool is_lingering_ = false;   // the last answer is out; what still comes in is dropped
   bool peer_finished_ = false;  // the client sends no more, but may still read

@@ -237,6 +237,51 @@ TEST_F(ServerTest, StopsReadingFromAClientThatDoesNotRead) {
   EXPECT_FALSE(world_.kernel.client(client).is_paused);
 }
 
+// What is too long for one piece leaves as the client takes it, and what comes behind it waits.
+TEST_F(ServerTest, ALongAnswerLeavesInPieces) {
+  constexpr size_t kLong = 2'000'000;
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).room = 0;
+  world_.say(client, std::string(kGetLater).append(kGetNow).append(kGetLater));
+  std::string body(kLong, 'x');
+  body.back() = '!';
+  answer(0, Response(200, "text/plain", body));
+  std::string received;
+  for (int pieces = 0; pieces < 100 && !received.ends_with("now"); ++pieces) {
+    net::SocketHandle socket;
+    world_.sockets.for_each([&](net::SocketHandle one, net::Handler&) { socket = one; });
+    EXPECT_LE(world_.sockets.queued_bytes(socket), 300'000u);
+    world_.kernel.client(client).room = 100'000;
+    world_.turn();
+    received += std::exchange(world_.kernel.client(client).received, {});
+  }
+  EXPECT_THAT(received, HasSubstr("Content-Length: 2000000\r\n"));
+  EXPECT_EQ(std::ranges::count(received, 'x'), kLong - 1 + 2) << "one is in each head";
+  EXPECT_THAT(received, HasSubstr("x!HTTP/1.1 200 OK"));
+  EXPECT_THAT(received, EndsWith("now"));
+  world_.kernel.client(client).room = SIZE_MAX;
+  world_.turn();
+  ASSERT_EQ(kept_.size(), 2u);
+  world_.kernel.client(client).finishes = true;
+  world_.turn();
+  answer(1, Response(200, "text/plain", body));
+  world_.turn();
+  EXPECT_THAT(world_.kernel.client(client).received, EndsWith("x!"));
+  EXPECT_TRUE(is_closed(client));
+}
+
+TEST_F(ServerTest, ALongAnswerThatIsTheLastIsSentWhole) {
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).room = 100'000;
+  world_.say(client, "GET /later HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  answer(0, Response(200, "text/plain", std::string(1'000'000, 'x')));
+  world_.turn();
+  EXPECT_FALSE(is_closed(client));
+  world_.kernel.client(client).room = SIZE_MAX;
+  EXPECT_EQ(std::ranges::count(world_.say(client, ""), 'x'), 1'000'000 + 1) << "one is in the head";
+  EXPECT_TRUE(is_closed(client));
+}
+
 TEST_F(ServerTest, HandsTheConnectionOver) {
   const size_t client = world_.kernel.connect();
   EXPECT_THAT(world_.say(client, "GET /shout HTTP/1.1\r\nHost: a\r\n\r\nearly"),
