@@ -182,6 +182,7 @@ NodeShard::NodeShard(Node& node, size_t index)
                 .audience = &audience_,
                 .moderation = node.moderation(),
                 .user_statuses = node.user_statuses(),
+                .regexes = &regexes_,
                 .tells_of_connections = node.options_.connections_max > 0,
                 .memory = node.memory_},
       audience_(shard_, node.rosters_),

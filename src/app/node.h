@@ -9,6 +9,7 @@
 
 #include "app/node_options.h"
 #include "client/audience.h"
+#include "client/capabilities.h"
 #include "client/census.h"
 #include "client/client_id.h"
 #include "client/moderation.h"
@@ -87,7 +88,7 @@ class Node {
   transport::Admission admission_;
   client::UserBuckets user_buckets_;
   std::optional<client::UserStatuses> user_statuses_;  // none: they are not kept
-  std::optional<client::Moderation> moderation_;  // none: nobody can be blocked
+  std::optional<client::Moderation> moderation_;       // none: nobody can be blocked
   std::string uid_;
   uint64_t seed_ = 0;
   // By shard; each fills in its own place, before any of them is used.
@@ -147,6 +148,7 @@ class NodeShard {
   hub::Directory directory_;
   client::Census census_;
   client::RateLimiter rate_limiter_;
+  client::RegexCache regexes_;
   std::optional<auth::KeySets> key_sets_;
   std::optional<proxy::Proxies> proxies_;
   client::Services services_;

@@ -35,7 +35,7 @@ struct NodeOptions {
   os::Nanos shutdown_most = 0;  // in which all must have been told, at any rate
   size_t connections_max = 0;   // that an answer of the API tells of; 0: it tells of none
   std::optional<client::UserStatuses::Limits> user_statuses;  // none: they are not kept
-  std::optional<client::Moderation::Limits> moderation;  // none: it is off
+  std::optional<client::Moderation::Limits> moderation;       // none: it is off
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;
   auth::VerifierOptions subscription_tokens;

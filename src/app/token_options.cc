@@ -19,8 +19,8 @@ auth::VerifierOptions verifier_options(const config::Tree& tree, std::string_vie
       .issuer = token.text("issuer"),
       .issuer_regex = token.text("issuer_regex"),
       .user_id_claim = token.text("user_id_claim"),
-      .insecure_skip_signature_verify =
-          tree.boolean("client.insecure_skip_token_signature_verify")};
+      .insecure_skip_signature_verify = tree.boolean("client.insecure_skip_token_signature_verify"),
+      .has_capabilities = tree.boolean("gyre.capabilities.enabled")};
 }
 
 }  // namespace

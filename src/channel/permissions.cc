@@ -18,13 +18,14 @@ bool passes(const Requester& who, bool for_client, bool for_subscriber, bool for
 
 bool may_read(const ChannelOptions& options, const Requester& who) {
   return passes(who, options.allow_history_for_client, options.allow_history_for_subscriber,
-                options.allow_history_for_anonymous);
+                options.allow_history_for_anonymous) ||
+         who.rights.has(Rights::kHistory);
 }
 
 bool may_see_members(const ChannelOptions& options, const Requester& who) {
   return passes(who, options.allow_presence_for_client, options.allow_presence_for_subscriber,
                 options.allow_presence_for_anonymous) ||
-         who.is_insecure;
+         who.rights.has(Rights::kPresence) || who.is_insecure;
 }
 
 Refusal denied_unless(bool allowed) {
@@ -52,9 +53,9 @@ bool is_user_limited(const Resolved& channel, const NameRules& rules) {
   return channel.options().allow_user_limited_channels && has_user_list(channel.name.full, rules);
 }
 
-bool is_asked_of_backend(const Resolved& channel, const NameRules& rules) {
-  return !channel.options().subscribe_proxy.empty() && !channel.name.is_private &&
-         !is_user_limited(channel, rules);
+bool is_asked_of_backend(const Resolved& channel, const Requester& who, const NameRules& rules) {
+  return !who.rights.has(Rights::kSubscribe) && !channel.options().subscribe_proxy.empty() &&
+         !channel.name.is_private && !is_user_limited(channel, rules);
 }
 
 Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
@@ -69,6 +70,7 @@ Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const 
                             options.allow_subscribe_for_anonymous)) {
     return Ground::option;
   }
+  if (who.rights.has(Rights::kSubscribe)) return Ground::capability;
   return who.is_insecure ? Ground::insecure : Ground::none;
 }
 
@@ -79,11 +81,10 @@ Ground ground_to_wish(const Namespaces& namespaces, std::string_view channel,
   // An empty element of the list speaks for anonymous users who subscribe, but not for those who
   // connect.
   const NameRules& rules = namespaces.rules();
-  if (is_asked_of_backend(resolved, rules)) return Ground::none;
-  if (who.is_anonymous() && is_user_limited(resolved, rules) && !who.is_insecure) {
-    return Ground::none;
-  }
-  return ground_to_subscribe(resolved, who, rules);
+  if (is_asked_of_backend(resolved, who, rules)) return Ground::none;
+  const Ground ground = ground_to_subscribe(resolved, who, rules);
+  const bool is_by_list = ground == Ground::user_list && who.is_anonymous();
+  return is_by_list && !who.is_insecure ? Ground::none : ground;
 }
 
 Refusal may_publish(const Resolved& channel, const Requester& who) {
@@ -91,7 +92,7 @@ Refusal may_publish(const Resolved& channel, const Requester& who) {
   return denied_unless(passes(who, options.allow_publish_for_client,
                               options.allow_publish_for_subscriber,
                               options.allow_publish_for_anonymous) ||
-                       who.is_insecure);
+                       who.rights.has(Rights::kPublish) || who.is_insecure);
 }
 
 Refusal may_read_history(const Resolved& channel, const Requester& who) {

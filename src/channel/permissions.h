@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "channel/namespaces.h"
+#include "channel/rights.h"
 #include "protocol/codes.h"
 
 // Who may do what with a channel, in the orders of spec subscriptions.md 2.1 and 4. Pure functions.
@@ -17,6 +18,7 @@ struct Requester {
   std::string_view user;       // empty: anonymous
   bool is_subscribed = false;  // to the channel in question
   bool is_insecure = false;    // client.insecure
+  Rights rights = {};          // by tokens, to the channel
 
   bool is_anonymous() const { return user.empty(); }
 };
@@ -33,13 +35,15 @@ Refusal resolve(const Namespaces& namespaces, std::string_view channel, Resolved
 // Whether the namespace gives the name's list of users a meaning, and the name has one.
 bool is_user_limited(const Resolved& channel, const NameRules& rules);
 
-// Whether the subscribe proxy decides about a subscribe without a token.
-bool is_asked_of_backend(const Resolved& channel, const NameRules& rules);
+// Whether the subscribe proxy decides about a subscribe without a token: not if one that the client
+// has connected with has decided.
+bool is_asked_of_backend(const Resolved& channel, const Requester& who, const NameRules& rules);
 // Why somebody may subscribe; of several reasons the first.
 enum class Ground : uint8_t {
   none,  // there is no reason: refused
   user_list,
   option,  // of the namespace
+  capability,
   insecure,
 };
 // A subscribe without a token, if no proxy decides. With a token, that does.

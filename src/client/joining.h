@@ -11,7 +11,7 @@ namespace gyre::client {
 // Lives in the coroutine that subscribes, which keeps the session alive.
 class Session::Joining {
  public:
-  Joining(Session& session, std::string_view channel, uint16_t flags);
+  Joining(Session& session, const SubscribePlan& plan);
   Joining(const Joining&) = delete;
   ~Joining();
 
@@ -37,6 +37,7 @@ struct Session::SubscribePlan {
   std::string channel;
   uint16_t flags = 0;  // Subscription::Flag
   Source source = Source::unknown;
+  channel::Rights rights;  // that the subscription's token gives
   bool is_recoverable = false;
   bool was_recovering = false;
   bool rejects_unrecovered = false;               // SubscribeRequest::flag, bit 1

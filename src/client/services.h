@@ -21,6 +21,7 @@ class Audience;
 class Census;
 class Moderation;
 class RateLimiter;
+class RegexCache;
 class Roster;
 class UserStatuses;
 
@@ -43,6 +44,7 @@ struct Services {
   const proxy::Proxies* proxies = nullptr;  // backends that decide; null: there are none
   const Moderation* moderation = nullptr;   // who is blocked, what is revoked; null: nothing can be
   UserStatuses* user_statuses = nullptr;    // what users have done last; null: it is not kept
+  RegexCache* regexes = nullptr;            // of tokens' capabilities; null: there are none
   bool tells_of_connections = false;        // the server API does (gyre.connections)
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody

@@ -11,6 +11,7 @@
 
 #include "base/ref.h"
 #include "channel/permissions.h"
+#include "client/capabilities.h"
 #include "client/client_id.h"
 #include "client/command_box.h"
 #include "client/connection_facts.h"
@@ -97,7 +98,8 @@ class Session final : public LocalCounted, runtime::Timer {
     // revoked or told of at all.
     std::optional<TokenMark> token;
     std::vector<std::pair<hub::ChannelSlot, TokenMark>> subscription_tokens;
-    std::unique_ptr<Introduction> introduction;  // null: nobody is told of it
+    std::unique_ptr<const Capabilities> capabilities;  // null: the token gives none
+    std::unique_ptr<Introduction> introduction;        // null: nobody is told of it
     // A frame behind a command in work, and how much of it has been processed.
     struct Waiting {
       std::string bytes;
@@ -280,6 +282,13 @@ class Session final : public LocalCounted, runtime::Timer {
   void introduce(const protocol::ConnectRequest& request);
   // The user has had a connection until now.
   void note_online() const;
+
+  // --- Capabilities of tokens (rights.cc)
+  // Those of the connection's token; of an earlier one not any more.
+  Answer<void> keep_capabilities(std::vector<auth::Capability> claims);
+  channel::Rights rights(std::string_view channel) const;
+  // Ends the subscriptions that there are only because of capabilities which have gone.
+  void end_what_is_not_granted();
 
   // --- Users that are blocked and tokens that are revoked (revocation.cc)
   bool keeps_tokens() const { return services_.moderation || services_.tells_of_connections; }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "channel/rights.h"
 #include "hub/local_hub.h"
 
 namespace gyre::client {
@@ -54,6 +55,7 @@ struct Subscription {
   uint32_t expires_at = kNever;  // Unix seconds
   uint16_t flags = 0;
   Source source = Source::unknown;
+  channel::Rights rights = {};  // that its token gives
   // chan_info; null if there is none, as with most.
   std::unique_ptr<const std::string> info;
 };

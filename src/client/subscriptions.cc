@@ -19,11 +19,12 @@ uint8_t Session::receiver_flags(const SubscribePlan& plan, const hub::Joined& jo
   return flags;
 }
 
-Session::Joining::Joining(Session& session, std::string_view channel, uint16_t flags)
-    : session_(session), channel_(session.services_.hub.reserve(channel)) {
+Session::Joining::Joining(Session& session, const SubscribePlan& plan)
+    : session_(session), channel_(session.services_.hub.reserve(plan.channel)) {
   Subscription subscription;
   subscription.channel = channel_;
-  subscription.flags = static_cast<uint16_t>(flags | Subscription::kJoining);
+  subscription.flags = static_cast<uint16_t>(plan.flags | Subscription::kJoining);
+  subscription.source = plan.source;
   session_.subscriptions_.push_back(std::move(subscription));
 }
 
@@ -59,7 +60,7 @@ void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joi
   services.metrics.subscriptions[session_.client_name()].add();
   if (!plan.info.empty()) subscription.info = std::make_unique<const std::string>(plan.info);
   subscription.expires_at = Subscription::expiry(plan.end);
-  subscription.source = plan.source;
+  subscription.rights = plan.rights;
   services.hub.release(channel_);
   if (plan.end || (plan.is_present() && services.directory.presence_forgets())) {
     session_.start_presence_ticks();
@@ -176,9 +177,12 @@ protocol::ClientInfo Session::info(const Subscription* subscription) const {
 
 channel::Requester Session::requester(std::string_view channel) const {
   const Subscription* subscription = find(channel);
+  const bool is_subscribed = subscription && !subscription->is(Subscription::kJoining);
+  const channel::Rights own = is_subscribed ? subscription->rights : channel::Rights();
   return {.user = user(),
-          .is_subscribed = subscription && !subscription->is(Subscription::kJoining),
-          .is_insecure = services_.settings->insecure};
+          .is_subscribed = is_subscribed,
+          .is_insecure = services_.settings->insecure,
+          .rights = own | rights(channel)};
 }
 
 Answer<channel::Resolved> Session::resolve(const Settings& settings,

@@ -57,7 +57,8 @@ void Session::publish(const protocol::Command& command, std::string_view bytes) 
   const os::Nanos began = services_.shard.now();
   const Answer<channel::Resolved> resolved = check_publish(*services_.settings, request);
   if (!resolved) return finish_publish(command.id, began, std::unexpected(resolved.error()));
-  if (!resolved->options().publish_proxy.empty()) {
+  if (!resolved->options().publish_proxy.empty() &&
+      !requester(request.channel).rights.has(channel::Rights::kPublish)) {
     return start(command, bytes, &Session::publish_by_backend);
   }
   Answer<engine::PublishRequest> prepared = prepare_publish(request, *resolved);

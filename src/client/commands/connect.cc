@@ -147,6 +147,7 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
   auth::Claims& claims = verified->claims;
   if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
   keep_token(claims);
+  GYRE_TRY_VOID(keep_capabilities(std::move(claims.capabilities)));
   if (claims.subs.empty()) {
     for (std::string& channel : claims.channels)
       claims.subs.emplace_back(std::move(channel), auth::SubscriptionOptions());
@@ -219,7 +220,8 @@ Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const 
       if (!ns) return client::refuse(disconnects::kBadRequest);
       const channel::Requester who{.user = identity.user,
                                    .is_subscribed = false,
-                                   .is_insecure = services_.settings->insecure};
+                                   .is_insecure = services_.settings->insecure,
+                                   .rights = rights(channel)};
       if (channel.empty()) continue;
       const channel::Ground ground = channel::ground_to_wish(namespaces, channel, who);
       if (ground == channel::Ground::none) continue;
@@ -313,7 +315,7 @@ runtime::Task<Answer<void>> Session::join_all(std::vector<ServerSide>& subs) {
 
 runtime::Task<void> Session::join_one(Ref<Session> self, ServerSide* one, runtime::Latch* latch) {
   {
-    Joining joining(*self, one->plan.channel, one->plan.flags);
+    Joining joining(*self, one->plan);
     one->joined = co_await self->join(one->plan, joining);
     if (one->joined && self->is_open()) joining.go_live(one->plan, *one->joined);
   }

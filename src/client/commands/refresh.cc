@@ -46,7 +46,7 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
     return client::refuse(disconnects::kBadRequest);
   }
   const int64_t now = services_.shard.unix_seconds();
-  const auto verified = services_.connection_tokens->verify_connect(token, now);
+  auto verified = services_.connection_tokens->verify_connect(token, now);
   if (!verified) {
     switch (verified.error().kind) {
       case auth::Problem::Kind::expired:
@@ -58,11 +58,12 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
     }
   }
   if (verified->user != user()) return client::refuse(disconnects::kInvalidToken);
-  const auth::Claims& claims = verified->claims;
+  auth::Claims& claims = verified->claims;
   const std::optional<int64_t> end = services_.settings->insecure ? std::nullopt : claims.end();
   if (end && *end <= now) return client::refuse(errors::kExpired);
   if (has_other_token_channels(claims)) return client::refuse(disconnects::kInsufficientState);
   if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
+  GYRE_TRY_VOID(keep_capabilities(std::move(claims.capabilities)));
   keep_token(claims);
   if (!claims.options.info.empty()) set_conn_info(claims.options.info);
   if (!claims.meta.empty() || rare_) rare().meta = claims.meta;
@@ -71,6 +72,7 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
     result.expires = true;
     result.ttl = ttl_until(*end, now);
   }
+  end_what_is_not_granted();
   return {};
 }
 
@@ -158,6 +160,7 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
   if (end && *end <= now) return client::refuse(errors::kExpired);
   if (is_revoked(claims, verified->user)) return client::refuse(errors::kPermissionDenied);
   keep_token(subscription->channel, claims);
+  subscription->rights = channel::Rights(claims.allow);
   set_chan_info(*subscription, claims.options.info);
   subscription->expires_at = Subscription::expiry(end);
   if (end) {

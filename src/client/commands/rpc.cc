@@ -31,8 +31,7 @@ void Session::rpc(const protocol::Command& command, std::string_view bytes) {
 void Session::update_user_status(uint32_t id) {
   // Nobody could ask for the status of those without a name.
   if (user().empty()) {
-    return refuse(id, protocol::RequestKind::rpc,
-                  protocol::ClientError(errors::kPermissionDenied));
+    return refuse(id, protocol::RequestKind::rpc, protocol::ClientError(errors::kPermissionDenied));
   }
   services_.user_statuses->note_active(user(), services_.shard.unix_seconds());
   reply(id, protocol::RpcResult());

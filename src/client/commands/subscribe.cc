@@ -47,7 +47,7 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   // meanwhile.
   std::optional<Joining> joining;
   if (plan.backend) {
-    joining.emplace(*this, plan.channel, plan.flags);
+    joining.emplace(*this, plan);
     GYRE_CO_TRY_VOID(co_await ask_to_subscribe(request, plan));
     if (!is_open()) co_return Answer<void>();
   }
@@ -55,7 +55,7 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   if (joining) {
     joining->set_flags(plan.flags);
   } else {
-    joining.emplace(*this, plan.channel, plan.flags);
+    joining.emplace(*this, plan);
   }
   if (plan.token) keep_token(joining->channel(), *plan.token);
   const Answer<hub::Joined> joined = co_await join(plan, *joining);
@@ -114,9 +114,9 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
                                                        const channel::Resolved& resolved) const {
   const channel::NameRules& rules = services_.settings->namespaces->rules();
   const channel::ChannelOptions& options = resolved.options();
-  const channel::Requester who = requester(request.channel);
+  channel::Requester who = requester(request.channel);
   SubscribePlan plan = plan_by_namespace(request.channel, options);
-  if (request.token.empty() && channel::is_asked_of_backend(resolved, rules)) {
+  if (request.token.empty() && channel::is_asked_of_backend(resolved, who, rules)) {
     // What the client wishes for has no effect then (2.1, 9).
     plan.backend = backend(proxy::Event::subscribe, options.subscribe_proxy);
     plan.source = Source::subscribe_proxy;
@@ -129,6 +129,8 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
     plan.end = claims.end();
     grant(claims.options, plan);
     plan.source = Source::subscription_token;
+    plan.rights = channel::Rights(claims.allow);
+    who.rights = who.rights | plan.rights;
     if (keeps_tokens()) plan.token = std::move(claims);
   } else {
     const channel::Ground ground = channel::ground_to_subscribe(resolved, who, rules);
@@ -150,6 +152,8 @@ Source Session::source_of(channel::Ground ground) {
       return Source::user_limited;
     case channel::Ground::option:
       return Source::client_allowed;
+    case channel::Ground::capability:
+      return Source::capability;
     case channel::Ground::insecure:
       return Source::client_insecure;
   }
@@ -346,7 +350,7 @@ runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, Subs
   plan.source = Source::server_api;
   if (order.expire_at > 0) plan.end = order.expire_at;
   if (order.recover_since) plan_recovery(ns->options(), true, *order.recover_since, plan);
-  Joining joining(*self, plan.channel, plan.flags);
+  Joining joining(*self, plan);
   const Answer<hub::Joined> joined = co_await self->join(plan, joining);
   if (!joined) co_return fail(Errc::unavailable, "the channel could not be joined");
   if (!self->is_open()) co_return Result<void>();

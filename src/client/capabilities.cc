@@ -1,0 +1,103 @@
+#include "client/capabilities.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace gyre::client {
+
+namespace {
+
+using Match = auth::Capability::Match;
+
+constexpr size_t kPatternBytesMax = 1024;
+constexpr size_t kRegexesMax = 32;                    // of a token
+constexpr int64_t kRegexBytesMax = int64_t{1} << 17;  // of memory for one
+
+// `*` stands for any text, boundaries of namespaces included; every other character for itself.
+bool matches_wildcard(std::string_view pattern, std::string_view text) {
+  size_t at = 0;
+  size_t star = std::string_view::npos;  // the last one, which takes up what does not fit after it
+  size_t taken = 0;                      // up to here in the text
+  for (size_t i = 0; i < text.size();) {
+    if (at < pattern.size() && pattern[at] == '*') {
+      star = at++;
+      taken = i;
+    } else if (at < pattern.size() && pattern[at] == text[i]) {
+      ++at;
+      ++i;
+    } else if (star != std::string_view::npos) {
+      at = star + 1;
+      i = ++taken;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', at) == std::string_view::npos;
+}
+
+}  // namespace
+
+RegexCache::RegexCache(size_t most) : most_(most) {}
+RegexCache::~RegexCache() = default;
+
+const re2::RE2* RegexCache::find(const std::string& pattern) {
+  if (const auto found = by_pattern_.find(pattern); found != by_pattern_.end()) {
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return entries_.front().regex.get();
+  }
+  re2::RE2::Options options(re2::RE2::Quiet);
+  options.set_max_mem(kRegexBytesMax);
+  auto regex = std::make_unique<const re2::RE2>(pattern, options);
+  if (!regex->ok()) return nullptr;
+  entries_.push_front({.pattern = pattern, .regex = std::move(regex)});
+  by_pattern_.emplace(entries_.front().pattern, entries_.begin());
+  if (entries_.size() > most_) {
+    by_pattern_.erase(entries_.back().pattern);
+    entries_.pop_back();
+  }
+  return entries_.front().regex.get();
+}
+
+Result<Capabilities> Capabilities::create(std::vector<auth::Capability> claims,
+                                          RegexCache& regexes) {
+  Capabilities result;
+  size_t regex_count = 0;
+  for (auth::Capability& claim : claims) {
+    for (const std::string& channel : claim.channels) {
+      if (channel.size() > kPatternBytesMax) return fail(Errc::invalid, "a channel is too long");
+      if (claim.match != Match::regex) continue;
+      if (++regex_count > kRegexesMax) return fail(Errc::invalid, "too many regular expressions");
+      if (!regexes.find(channel)) return fail(Errc::invalid, "a regular expression is none");
+    }
+    result.entries_.push_back({.channels = std::move(claim.channels),
+                               .match = claim.match,
+                               .rights = channel::Rights(claim.allow)});
+  }
+  return result;
+}
+
+channel::Rights Capabilities::rights(std::string_view channel, RegexCache& regexes) const {
+  const auto matches = [&](const std::string& pattern, Match match) {
+    switch (match) {
+      case Match::exact:
+        return pattern == channel;
+      case Match::wildcard:
+        return matches_wildcard(pattern, channel);
+      case Match::regex: {
+        const re2::RE2* regex = regexes.find(pattern);
+        return regex &&
+               re2::RE2::PartialMatch(re2::StringPiece(channel.data(), channel.size()), *regex);
+      }
+    }
+    return false;
+  };
+  for (const Entry& entry : entries_) {
+    const auto fits = [&](const std::string& pattern) { return matches(pattern, entry.match); };
+    if (std::ranges::any_of(entry.channels, fits)) return entry.rights;
+  }
+  return {};
+}
+
+}  // namespace gyre::client
