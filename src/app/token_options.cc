@@ -3,6 +3,18 @@
 namespace gyre::app {
 namespace {
 
+std::vector<auth::KeyProvider> key_providers(const config::Tree& tree) {
+  std::vector<auth::KeyProvider> providers;
+  for (const config::Tree& one : tree.list("gyre.jwks.providers")) {
+    providers.push_back({.name = one.text("name"),
+                         .endpoint = one.text("endpoint"),
+                         .issuer = one.text("issuer"),
+                         .audience = one.text("audience"),
+                         .key_ids = one.texts("key_ids")});
+  }
+  return providers;
+}
+
 auth::VerifierOptions verifier_options(const config::Tree& tree, std::string_view section) {
   const config::Tree token = tree.section(section);
   return {
@@ -26,7 +38,11 @@ auth::VerifierOptions verifier_options(const config::Tree& tree, std::string_vie
 }  // namespace
 
 auth::VerifierOptions connect_token_options(const config::Tree& tree) {
-  return verifier_options(tree, "client.token");
+  auth::VerifierOptions options = verifier_options(tree, "client.token");
+  const config::StringMap& meta = tree.string_map("gyre.token.meta_from_claim");
+  options.meta_from_claim.assign(meta.begin(), meta.end());
+  options.jwks_providers = key_providers(tree);
+  return options;
 }
 
 auth::VerifierOptions subscribe_token_options(const config::Tree& tree) {
@@ -38,7 +54,10 @@ bool has_own_subscribe_tokens(const config::Tree& tree) {
 }
 
 auth::VerifierOptions subscribe_token_options(const config::Tree& tree, bool has_own) {
-  return verifier_options(tree, has_own ? "client.subscription_token" : "client.token");
+  if (has_own) return verifier_options(tree, "client.subscription_token");
+  auth::VerifierOptions options = verifier_options(tree, "client.token");
+  options.jwks_providers = key_providers(tree);
+  return options;
 }
 
 }  // namespace gyre::app

@@ -286,5 +286,78 @@ TEST_F(KeySetsTest, TokensAreVerifiedByTheKeyThatTheyName) {
   EXPECT_FALSE(verifier->verify_connect(bare, 0));
 }
 
+// Tokens of several providers, and of the server's own secret.
+struct KeyProvidersTest : KeySetsTest {
+  KeyProvidersTest() {
+    load("https://k/one");
+    client_.answer(set_of({one.jwk("a")}));
+    load("https://k/two");
+    client_.answer(set_of({two.jwk("a"), two.jwk("b")}));
+  }
+  static std::string with_secret(const std::string& claims) {
+    const std::string head = encode_url(R"({"alg":"HS256","kid":"a"})") + "." + encode_url(claims);
+    return head + "." + encode_url(hmac(*Algorithm::find("HS256"), "secret", head));
+  }
+  bool passes(const std::string& token) const {
+    return verifier.verify_connect(token, 0).has_value();
+  }
+
+  const KeyPair one{"EC", "P-256"};
+  const KeyPair two{"EC", "P-256"};
+  const TokenVerifier verifier = std::move(*TokenVerifier::create(
+      {.hmac_secret_key = "secret",
+       .jwks_providers = {{.name = "one", .endpoint = "https://k/one", .issuer = "https://one"},
+                          {.name = "two",
+                           .endpoint = "https://k/two",
+                           .issuer = "https://two",
+                           .audience = "app",
+                           .key_ids = {"a"}},
+                          {.name = "later",
+                           .endpoint = "https://k/later",
+                           .issuer = "https://two",
+                           .audience = "late"}}},
+      &sets_));
+};
+
+TEST_F(KeyProvidersTest, EachVerifiesTheTokensOfItsIssuer) {
+  EXPECT_TRUE(passes(one.sign("ES256", "a", R"({"iss":"https://one"})")));
+  EXPECT_TRUE(passes(two.sign("ES256", "a", R"({"iss":"https://two","aud":["x","app"]})")));
+  EXPECT_FALSE(passes(two.sign("ES256", "a", R"({"iss":"https://one"})"))) << "another's key";
+  EXPECT_FALSE(passes(one.sign("ES256", "a", R"({"iss":"https://two","aud":"app"})")));
+  EXPECT_FALSE(passes(one.sign("ES256", "a", R"({"iss":"https://three"})")));
+  EXPECT_FALSE(passes(one.sign("ES256", "a", R"({"iss":"https://one/"})"))) << "not quite equal";
+  EXPECT_FALSE(passes(one.sign("ES256", "a", "{}")));
+}
+
+TEST_F(KeyProvidersTest, AudienceAndKeyMustFit) {
+  EXPECT_FALSE(passes(two.sign("ES256", "a", R"({"iss":"https://two"})")));
+  EXPECT_FALSE(passes(two.sign("ES256", "a", R"({"iss":"https://two","aud":"other"})")));
+  EXPECT_FALSE(passes(two.sign("ES256", "b", R"({"iss":"https://two","aud":"app"})")))
+      << "the set has that key, but it is not one of those that are taken";
+}
+
+TEST_F(KeyProvidersTest, AskForTheSetOfTheFirstThatFits) {
+  const auto missing = [&](std::string_view claims, const char* id = "n") {
+    pass(os::kSecond);  // or it would not be asked for again
+    return verifier.missing_key_set(one.sign("ES256", id, std::string(claims)));
+  };
+  EXPECT_EQ(missing(R"({"iss":"https://one"})"), "https://k/one");
+  EXPECT_EQ(missing(R"({"iss":"https://one"})", "a"), std::nullopt) << "it is at hand";
+  EXPECT_EQ(missing(R"({"iss":"https://two","aud":["app","late"]})"), "https://k/later");
+  EXPECT_EQ(missing(R"({"iss":"https://two","aud":"none"})"), std::nullopt);
+  EXPECT_EQ(missing(R"({"iss":"https://three"})"), std::nullopt);
+  EXPECT_EQ(missing("{}"), std::nullopt);
+}
+
+TEST_F(KeyProvidersTest, TheServersOwnKeysAreForOtherIssuersOnly) {
+  EXPECT_TRUE(passes(with_secret(R"({"sub":"ann"})")));
+  EXPECT_TRUE(passes(with_secret(R"({"iss":"mine"})")));
+  EXPECT_FALSE(passes(with_secret(R"({"iss":"https://one"})")));
+  EXPECT_FALSE(passes(with_secret(R"({"iss":"https://two"})"))) << "fits none of its issuer";
+  const std::string bare = encode_url(R"({"alg":"none","kid":"a"})") + "." +
+                           encode_url(R"({"iss":"https://one"})") + ".";
+  EXPECT_FALSE(passes(bare));
+}
+
 }  // namespace
 }  // namespace gyre::auth

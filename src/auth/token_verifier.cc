@@ -48,6 +48,14 @@ bool matches(const re2::RE2& regex, const std::string& text, GroupValues* values
   return true;
 }
 
+bool lists(const std::vector<std::string>& texts, std::string_view text) {
+  return std::ranges::find(texts, text) != texts.end();
+}
+
+bool is_web_address(std::string_view text) {
+  return text.starts_with("https://") || text.starts_with("http://");
+}
+
 // Whether the header is a JSON object that says nothing twice, and nothing that must be understood
 // by whoever accepts the token (RFC 7515, 4 and 4.1.11): we understand no extension.
 bool is_understood(const std::string& header) {
@@ -73,13 +81,20 @@ struct TokenVerifier::State {
   std::unique_ptr<re2::RE2> audience;
   std::unique_ptr<re2::RE2> issuer;
   std::optional<KeyAddress> key_address;
+  std::vector<MetaRule> meta_rules;
   const KeySets* key_sets = nullptr;
 
   ClaimRules claim_rules() const {
     return {.user_id_claim = options.user_id_claim,
             .has_capabilities = options.has_capabilities,
-            .meta = options.meta_from_claim};
+            .meta = meta_rules};
   }
+  // Whose token it says that it is.
+  struct Origin {
+    const KeyProvider* provider = nullptr;
+    bool is_of_none = false;  // the issuer is a provider's, but the token fits none of them
+  };
+  Origin origin(const Jwt& token) const;
   // Where the key of the token is; nothing if it cannot be any of ours.
   std::optional<KeyReference> reference(const Jwt& token) const;
   std::expected<void, Problem> check_signature(const Jwt& token, int64_t now);
@@ -118,6 +133,20 @@ Result<TokenVerifier> TokenVerifier::create(VerifierOptions options, const KeySe
                                 {options.issuer_regex, options.audience_regex},
                                 options.insecure_skip_jwks_endpoint_safety_check));
   }
+  if (!options.jwks_providers.empty() && state->key_address) {
+    return fail(Errc::invalid, "jwks_public_endpoint and jwks.providers cannot both be set");
+  }
+  for (const KeyProvider& provider : options.jwks_providers) {
+    if (!is_web_address(provider.endpoint) || provider.issuer.empty()) {
+      return fail(Errc::invalid, "jwks.providers: " + provider.name +
+                                     " needs an issuer, and an endpoint with http:// or https://");
+    }
+  }
+  for (const auto& [field, path] : options.meta_from_claim) {
+    Result<MetaRule> rule = MetaRule::create(field, path);
+    if (!rule) return fail(Errc::invalid, "meta_from_claim." + field + ": " + rule.error().context);
+    state->meta_rules.push_back(std::move(*rule));
+  }
   state->key_sets = key_sets;
   state->options = std::move(options);
   return TokenVerifier(std::move(state));
@@ -141,9 +170,30 @@ bool TokenVerifier::State::is_signed_well(const Algorithm& algorithm, const Jwt&
          previous_secret->verifies(algorithm, token.signed_text, token.signature);
 }
 
+TokenVerifier::State::Origin TokenVerifier::State::origin(const Jwt& token) const {
+  if (options.jwks_providers.empty()) return {};
+  const auto claims = read_claims(token.claims, {.user_id_claim = options.user_id_claim});
+  if (!claims) return {.is_of_none = true};
+  const std::string id = token.key_id();
+  Origin origin;
+  for (const KeyProvider& provider : options.jwks_providers) {
+    if (provider.issuer != claims->issuer) continue;
+    const bool fits = (provider.audience.empty() || lists(claims->audience, provider.audience)) &&
+                      (provider.key_ids.empty() || lists(provider.key_ids, id));
+    if (fits) return {.provider = &provider};
+    origin.is_of_none = true;
+  }
+  return origin;
+}
+
 std::optional<KeyReference> TokenVerifier::State::reference(const Jwt& token) const {
   std::string id = token.key_id();
   if (id.empty()) return std::nullopt;
+  if (!key_address) {
+    const Origin from = origin(token);
+    if (!from.provider) return std::nullopt;
+    return KeyReference{from.provider->endpoint, std::move(id)};
+  }
   GroupValues values;
   if (!key_address->is_fixed()) {
     const auto claims = read_claims(token.claims, {.user_id_claim = options.user_id_claim});
@@ -176,7 +226,9 @@ bool TokenVerifier::State::is_signed_well_by_set(const Jwt& token) const {
 std::expected<void, Problem> TokenVerifier::State::check_signature(const Jwt& token, int64_t now) {
   if (options.insecure_skip_signature_verify) return {};
   if (!is_understood(token.header)) return invalid("header with names twice, or critical ones");
-  if (key_address) {
+  const Origin from = origin(token);
+  if (from.is_of_none) return invalid("no provider of that issuer takes the token");
+  if (key_address || from.provider) {
     if (is_signed_well_by_set(token)) return {};
     return invalid("signature does not match, or the key set has no such key");
   }
@@ -188,7 +240,8 @@ std::expected<void, Problem> TokenVerifier::State::check_signature(const Jwt& to
 }
 
 std::optional<std::string> TokenVerifier::missing_key_set(std::string_view token) const {
-  if (!state_->key_address || !state_->key_sets || state_->options.insecure_skip_signature_verify) {
+  const bool has_sets = state_->key_address || !state_->options.jwks_providers.empty();
+  if (!has_sets || !state_->key_sets || state_->options.insecure_skip_signature_verify) {
     return std::nullopt;
   }
   if (token.size() > kTokenBytesMax) return std::nullopt;

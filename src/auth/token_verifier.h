@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "auth/claims.h"
@@ -13,6 +14,16 @@
 #include "base/result.h"
 
 namespace gyre::auth {
+
+// One of several that issue tokens, with the set of its keys (gyre.jwks.providers); names are those
+// of the keys.
+struct KeyProvider {
+  std::string name;
+  std::string endpoint;
+  std::string issuer;
+  std::string audience;              // empty: any
+  std::vector<std::string> key_ids;  // empty: any
+};
 
 // client.token or client.subscription_token; names are those of the keys.
 struct VerifierOptions {
@@ -29,9 +40,12 @@ struct VerifierOptions {
   std::string issuer_regex;
   std::string user_id_claim;
   bool insecure_skip_signature_verify = false;
-  bool accepts_pss = false;               // gyre.token.rsa_pss: PS256, PS384, PS512
-  bool has_capabilities = false;          // gyre.capabilities.enabled
-  std::vector<MetaRule> meta_from_claim;  // gyre.token.meta_from_claim
+  bool accepts_pss = false;       // gyre.token.rsa_pss: PS256, PS384, PS512
+  bool has_capabilities = false;  // gyre.capabilities.enabled
+  // gyre.token.meta_from_claim: fields and the paths of claims (see MetaRule).
+  std::vector<std::pair<std::string, std::string>> meta_from_claim;
+  // A token whose issuer is one of theirs is verified by the first that it fits, or by none.
+  std::vector<KeyProvider> jwks_providers;
 };
 
 struct ConnectToken {

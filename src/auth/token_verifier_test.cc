@@ -209,13 +209,11 @@ TEST(TokenVerifier, CapabilitiesOfAnotherShapeSpoilTheToken) {
 }
 
 TEST(TokenVerifier, OtherClaimsBecomeMeta) {
-  const auto rule = [](const char* field, const char* path) {
-    return *MetaRule::create(field, path);
-  };
-  const TokenVerifier verifier =
-      make({.hmac_secret_key = "secret",
-            .meta_from_claim = {rule("role", "user.role"), rule("url", R"(https://a\.b/c)"),
-                                rule("who", "sub"), rule("gone", "user.role.x")}});
+  const TokenVerifier verifier = make({.hmac_secret_key = "secret",
+                                       .meta_from_claim = {{"role", "user.role"},
+                                                           {"url", R"(https://a\.b/c)"},
+                                                           {"who", "sub"},
+                                                           {"gone", "user.role.x"}}});
   const auto meta_of = [&](std::string_view claims) {
     const auto token = verifier.verify_connect(sign(claims), kNow);
     return token ? token->claims.meta : "refused: " + token.error().reason;
@@ -280,6 +278,18 @@ TEST(TokenVerifier, BrokenOptionsAreRefusedByTheirKey) {
             std::string::npos);
   EXPECT_NE(error_of({.issuer_regex = "("}).find("issuer_regex"), std::string::npos);
   EXPECT_NE(error_of({.audience = "a", .audience_regex = "a"}).find("audience"), std::string::npos);
+  EXPECT_NE(error_of({.meta_from_claim = {{"role", "a..b"}}}).find("meta_from_claim.role"),
+            std::string::npos);
+  const KeyProvider provider{.name = "one", .endpoint = "https://k/", .issuer = "i"};
+  EXPECT_EQ(error_of({.jwks_providers = {provider}}), "");
+  EXPECT_NE(error_of({.jwks_public_endpoint = "https://k/", .jwks_providers = {provider}})
+                .find("jwks.providers"),
+            std::string::npos);
+  EXPECT_NE(error_of({.jwks_providers = {{.name = "one", .endpoint = "https://k/"}}}).find("one"),
+            std::string::npos);
+  EXPECT_NE(error_of({.jwks_providers = {{.name = "one", .endpoint = "ftp://k/", .issuer = "i"}}})
+                .find("one"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -62,6 +62,9 @@ void check_presence_prefixes(Report& report, const Tree& root, const Tree& optio
 
 void check_consumer(Report& report, const Tree& consumer);
 
+// gyre.jwks and gyre.token.
+void check_tokens(Report& report, const Tree& tree);
+
 void check_rate_limits(Report& report, const Tree& limits);
 
 }  // namespace gyre::config::rules

@@ -298,6 +298,7 @@ class Validation {
     if (tree_.integer("gyre.shutdown_rate") < 0) {
       report_.add(tree_, "gyre.shutdown_rate", "gyre.shutdown_rate must not be negative");
     }
+    rules::check_tokens(report_, tree_);
     rules::check_rate_limits(report_, tree_.section("gyre.rate_limits"));
     report_.one_of(tree_, "gyre.unavailable", {"refuse", "warn"});
     report_.one_of(tree_, "gyre.unknown_keys", {"warn", "refuse"});

@@ -105,6 +105,38 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"gyre":{"shutdown_rate":-1}})", "gyre.shutdown_rate"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    Tokens, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"jwks":{"providers":[{"name":"x"}]}}})", "\"x\" is not a name"},
+        Case{R"({"gyre":{"jwks":{"providers":[{"name":"aa","endpoint":"https://k","issuer":"i"},
+                                              {"name":"aa","endpoint":"https://k","issuer":"j"}]}}})",
+             "in gyre.jwks.providers (aa): \"aa\" stands twice"},
+        Case{R"({"gyre":{"jwks":{"providers":[{"name":"aa","endpoint":"https://k"}]}}})",
+             "in gyre.jwks.providers (aa): issuer must be set"},
+        Case{R"({"gyre":{"jwks":{"providers":[{"name":"aa","endpoint":"k","issuer":"i"}]}}})",
+             "endpoint must begin with http:// or https://"},
+        Case{R"({"client":{"token":{"jwks_public_endpoint":"https://k"}},"gyre":{"jwks":{
+             "providers":[{"name":"aa","endpoint":"https://k","issuer":"i"}]}}})",
+             "gyre.jwks.providers does not go with client.token.jwks_public_endpoint"},
+        Case{R"({"gyre":{"token":{"meta_from_claim":{"1a":"b"}}}})",
+             "gyre.token.meta_from_claim: \"1a\" must match"},
+        Case{R"({"gyre":{"token":{"meta_from_claim":{"a":""}}}})",
+             "gyre.token.meta_from_claim.a: the path \"\" has an empty name"},
+        Case{R"({"gyre":{"token":{"meta_from_claim":{"a":"b..c"}}}})", "has an empty name"},
+        Case{R"({"gyre":{"token":{"meta_from_claim":{"a":"b\\"}}}})", "ends with a backslash"},
+        Case{R"({"gyre":{"token":{"meta_from_claim":{"a":"b.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b.b"}}}})",
+             "has more than 16 names"}));
+
+TEST(Validate, AcceptsProvidersAndPathsOfClaims) {
+  EXPECT_THAT(findings(R"({"gyre":{
+      "jwks":{"providers":[{"name":"one","endpoint":"https://k/1","issuer":"https://one"},
+                           {"name":"two","endpoint":"http://k/2","issuer":"https://two",
+                            "audience":"app","key_ids":["a","b"]}]},
+      "token":{"meta_from_claim":{"role":"user.role","_x9":"https://a\\.b/c\\\\d"}}}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
     RateLimits, RefusedConfiguration,
     testing::Values(
         Case{R"({"gyre":{"rate_limits":{"client":{"publish":{"rate":-2}}}}})",

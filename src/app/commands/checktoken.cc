@@ -70,6 +70,9 @@ int check_token(const Invocation& invocation, Io& io, Verify<Token> verify,
   if (!options.jwks_public_endpoint.empty()) {
     return refuse_token(io, "jwks_public_endpoint: this command does not fetch key sets");
   }
+  if (!options.jwks_providers.empty()) {
+    return refuse_token(io, "gyre.jwks.providers: this command does not fetch key sets");
+  }
   const auto verifier = auth::TokenVerifier::create(std::move(options));
   if (!verifier) return refuse_token(io, verifier.error().context);
 
