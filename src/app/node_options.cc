@@ -88,10 +88,14 @@ Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree
   for (const config::Tree& ns : tree.list("channel.namespaces")) {
     named.emplace_back(ns.text("name"), channel_options(ns, format));
   }
+  std::vector<channel::Namespaces::PatternRule> patterns;
+  for (const config::Tree& rule : tree.list("gyre.channel_patterns")) {
+    patterns.push_back({.pattern = rule.text("pattern"), .namespace_name = rule.text("namespace")});
+  }
   GYRE_TRY(channel::Namespaces compiled,
            channel::Namespaces::compile(
                std::move(rules), channel_options(tree.section("channel.without_namespace"), format),
-               std::move(named)));
+               std::move(named), patterns));
   return std::make_shared<const channel::Namespaces>(std::move(compiled));
 }
 
@@ -262,6 +266,10 @@ std::string node_name(const config::Tree& tree) {
 }
 
 }  // namespace
+
+Result<std::shared_ptr<const channel::Namespaces>> channel_namespaces(const config::Tree& tree) {
+  return namespaces(tree, name_length(tree));
+}
 
 Result<NodeOptions> node_options(const config::Tree& tree) {
   NodeOptions options;

@@ -68,6 +68,9 @@ struct NodeOptions {
 // An error names the key and what is wrong with it.
 Result<NodeOptions> node_options(const config::Tree& tree);
 
+// The channels of the configuration.
+Result<std::shared_ptr<const channel::Namespaces>> channel_namespaces(const config::Tree& tree);
+
 // What a reload changes: the channels, the tokens, and what is decided when a client connects or
 // subscribes; the rest stays as it was (spec config.md 9).
 struct Reloaded {

@@ -72,6 +72,85 @@ TEST(Namespaces, ABrokenRegexOrANameTwiceIsRefused) {
   EXPECT_FALSE(Namespaces::compile({}, {}, {{"a", {}}, {"a", {}}}));
 }
 
+// Namespaces `users`, `rooms` and `news`, whose history_size tells them apart.
+Namespaces with_patterns(const std::vector<Namespaces::PatternRule>& patterns) {
+  std::vector<std::pair<std::string, ChannelOptions>> named(3);
+  for (const auto& [name, size] : {std::pair("users", 1), {"rooms", 2}, {"news", 3}}) {
+    named[static_cast<size_t>(size) - 1].first = name;
+    named[static_cast<size_t>(size) - 1].second.history_size = size;
+  }
+  auto all = Namespaces::compile({}, {}, std::move(named), patterns);
+  EXPECT_TRUE(all) << all.error().context;
+  return std::move(*all);
+}
+
+TEST(Patterns, TheFirstThatMatchesNamesTheNamespace) {
+  const Namespaces all = with_patterns({{"/users/admin", "rooms"},
+                                        {"/users/:id", "users"},
+                                        {"/rooms/:room/:topic", "rooms"},
+                                        {"news.*", "news"}});
+  const auto name_of = [&](std::string_view channel) {
+    const Namespace* found = all.find(all.parse(channel));
+    return found ? found->name() : "unknown";
+  };
+  EXPECT_EQ(name_of("/users/admin"), "rooms");
+  EXPECT_EQ(name_of("/users/42"), "users");
+  EXPECT_EQ(name_of("$/users/42"), "users");
+  EXPECT_EQ(name_of("/users/a:b"), "users") << "boundaries do not count there";
+  EXPECT_EQ(name_of("/rooms/1/log"), "rooms");
+  EXPECT_EQ(name_of("/rooms/1"), "unknown");
+  EXPECT_EQ(name_of("/"), "unknown");
+  EXPECT_EQ(name_of("news.sport"), "news");
+  EXPECT_EQ(name_of("news:sport"), "news") << "by its boundary, as ever";
+  EXPECT_EQ(name_of("other"), "");
+  EXPECT_EQ(name_of("nope:a"), "unknown");
+  EXPECT_TRUE(all.parse("$/users/42").is_private);
+}
+
+TEST(Patterns, WithoutPathsASlashInFrontMeansNothing) {
+  const Namespaces all = with_patterns({{"news.*", "news"}});
+  EXPECT_EQ(all.find(all.parse("/users/42"))->name(), "");
+  EXPECT_EQ(with_patterns({}).find(with_patterns({}).parse("/users/42"))->name(), "");
+}
+
+TEST(Patterns, ARegexIsForTheWholeChannel) {
+  ChannelOptions digits;
+  digits.channel_regex = "^/users/[0-9]+$";
+  const auto all = Namespaces::compile({}, {}, {{"users", digits}}, {{"/users/:id", "users"}});
+  Resolved result;
+  EXPECT_EQ(code(resolve(*all, "/users/42", result)), 0u);
+  EXPECT_EQ(code(resolve(*all, "/users/ann", result)), 107u);
+  EXPECT_EQ(code(resolve(*all, "/rooms/42", result)), 102u);
+}
+
+TEST(Patterns, BrokenOnesAndThoseOfNoNamespaceAreRefused) {
+  EXPECT_FALSE(Namespaces::compile({}, {}, {{"users", {}}}, {{"/users/:", "users"}}));
+  EXPECT_FALSE(Namespaces::compile({}, {}, {{"users", {}}}, {{"/users/:id", "user"}}));
+}
+
+TEST(Permissions, ACapabilityAddsWhatTheOptionsDoNotGive) {
+  const Namespaces closed = make({});
+  const auto rights = [](const std::string& word) {
+    return Rights(std::span<const std::string>(&word, 1));
+  };
+  EXPECT_EQ(ground_to_subscribe(resolved(closed, "a"), {.user = "1", .rights = rights("sub")}, {}),
+            Ground::capability);
+  EXPECT_EQ(ground_to_subscribe(resolved(closed, "$a"), {.user = "1", .rights = rights("sub")}, {}),
+            Ground::none);
+  EXPECT_EQ(ground_to_subscribe(resolved(closed, "a"), {.user = "1", .rights = rights("pub")}, {}),
+            Ground::none);
+  ChannelOptions open;
+  open.allow_subscribe_for_client = true;
+  EXPECT_EQ(
+      ground_to_subscribe(resolved(make(open), "a"), {.user = "1", .rights = rights("sub")}, {}),
+      Ground::option);
+  EXPECT_EQ(code(may_publish(resolved(closed, "a"), {.user = "1", .rights = rights("pub")})), 0u);
+  EXPECT_EQ(code(may_publish(resolved(closed, "a"), {.user = "1", .rights = rights("sub")})), 103u);
+  EXPECT_EQ(code(may_read_history(resolved(closed, "a"), {.user = "1", .rights = rights("hst")})),
+            108u)
+      << "there is none";
+}
+
 TEST(Permissions, SubscribeIsDeniedByDefault) {
   const Namespaces namespaces = make({});
   EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "a"), {.user = "42"}, {}), Ground::none);

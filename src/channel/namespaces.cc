@@ -35,7 +35,8 @@ Namespaces::Namespaces(NameRules rules, Namespace without)
     : rules_(std::move(rules)), without_namespace_(std::move(without)) {}
 
 Result<Namespaces> Namespaces::compile(NameRules rules, ChannelOptions without_namespace,
-                                       std::vector<std::pair<std::string, ChannelOptions>> named) {
+                                       std::vector<std::pair<std::string, ChannelOptions>> named,
+                                       const std::vector<PatternRule>& patterns) {
   GYRE_TRY(Namespace without, Namespace::compile("", std::move(without_namespace)));
   Namespaces all(std::move(rules), std::move(without));
   for (auto& [name, options] : named) {
@@ -44,7 +45,33 @@ Result<Namespaces> Namespaces::compile(NameRules rules, ChannelOptions without_n
       return fail(Errc::invalid, "namespace " + name + " is configured twice");
     }
   }
+  for (const auto& [pattern, namespace_name] : patterns) {
+    Result<NamePattern> compiled = NamePattern::compile(pattern);
+    if (!compiled) {
+      return fail(Errc::invalid, "channel pattern " + pattern + " " + compiled.error().context);
+    }
+    if (!all.named_.contains(namespace_name)) {
+      return fail(Errc::invalid,
+                  "channel pattern " + pattern + ": there is no namespace " + namespace_name);
+    }
+    all.has_paths_ |= compiled->is_path();
+    all.patterns_.emplace_back(std::move(*compiled), namespace_name);
+  }
   return all;
+}
+
+void Namespaces::apply_patterns(ChannelName& name) const {
+  const std::string_view bare =
+      name.is_private ? name.full.substr(rules_.private_prefix.size()) : name.full;
+  const auto found =
+      std::ranges::find_if(patterns_, [&](const auto& rule) { return rule.first.matches(bare); });
+  if (found != patterns_.end()) {
+    name.namespace_name = found->second;
+    name.rest = bare;
+  } else if (has_paths_ && bare.starts_with('/')) {
+    name.namespace_name = "/";  // which is the name of none
+    name.rest = bare;
+  }
 }
 
 const Namespace* Namespaces::find(const ChannelName& name) const {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/name_pattern.h"
 #include "base/result.h"
 #include "channel/channel_name.h"
 #include "channel/channel_options.h"
@@ -41,23 +42,39 @@ class Namespace {
 // objects keep channel names and ask again, never pointers into a snapshot.
 class Namespaces {
  public:
+  // A rule that says to which namespace the channels of some shape belong.
+  struct PatternRule {
+    std::string pattern;  // see NamePattern
+    std::string namespace_name;
+  };
   // `without_namespace` serves channels whose namespace name is empty. Names must be unique.
+  // `patterns`: the first that matches a name (without the private prefix) decides; with a path
+  // among them, a name with a slash in front that matches none is in no namespace.
   static Result<Namespaces> compile(NameRules rules, ChannelOptions without_namespace,
-                                    std::vector<std::pair<std::string, ChannelOptions>> named);
+                                    std::vector<std::pair<std::string, ChannelOptions>> named,
+                                    const std::vector<PatternRule>& patterns = {});
 
   const NameRules& rules() const { return rules_; }
-  ChannelName parse(std::string_view channel) const { return ChannelName::parse(channel, rules_); }
+  // Views into the name and this.
+  ChannelName parse(std::string_view channel) const {
+    ChannelName name = ChannelName::parse(channel, rules_);
+    if (!patterns_.empty()) apply_patterns(name);
+    return name;
+  }
   // Null if the name's namespace is not configured.
   const Namespace* find(const ChannelName& name) const;
 
  private:
   Namespaces(NameRules rules, Namespace without);
+  void apply_patterns(ChannelName& name) const;
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   NameRules rules_;
   Namespace without_namespace_;
+  std::vector<std::pair<NamePattern, std::string>> patterns_;  // and their namespaces
+  bool has_paths_ = false;
   std::unordered_map<std::string, Namespace, Hash, std::equal_to<>> named_;
 };
 

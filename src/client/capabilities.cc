@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/name_pattern.h"
+
 namespace gyre::client {
 
 namespace {
@@ -14,28 +16,6 @@ using Match = auth::Capability::Match;
 constexpr size_t kPatternBytesMax = 1024;
 constexpr size_t kRegexesMax = 32;                    // of a token
 constexpr int64_t kRegexBytesMax = int64_t{1} << 17;  // of memory for one
-
-// `*` stands for any text, boundaries of namespaces included; every other character for itself.
-bool matches_wildcard(std::string_view pattern, std::string_view text) {
-  size_t at = 0;
-  size_t star = std::string_view::npos;  // the last one, which takes up what does not fit after it
-  size_t taken = 0;                      // up to here in the text
-  for (size_t i = 0; i < text.size();) {
-    if (at < pattern.size() && pattern[at] == '*') {
-      star = at++;
-      taken = i;
-    } else if (at < pattern.size() && pattern[at] == text[i]) {
-      ++at;
-      ++i;
-    } else if (star != std::string_view::npos) {
-      at = star + 1;
-      i = ++taken;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', at) == std::string_view::npos;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/name_pattern.h"
 #include "config/proxies.h"
 #include "config/rules.h"
 #include "config/text.h"
@@ -230,6 +231,30 @@ class Validation {
               personal_namespace));
     }
     presence_prefixes(root_options);
+    channel_patterns(names);
+  }
+
+  void channel_patterns(const Names& namespaces) {
+    constexpr size_t kMost = 256;  // each is tried for every channel
+    constexpr std::string_view kKey = "gyre.channel_patterns";
+    const std::vector<Tree> rules = tree_.list(kKey);
+    if (rules.size() > kMost) {
+      report_.add(tree_, kKey, fmt::format("{} has more than {} rules", kKey, kMost));
+    }
+    Names patterns;
+    for (const Tree& rule : rules) {
+      const std::string& pattern = rule.text("pattern");
+      const std::string& name = rule.text("namespace");
+      auto context = report_.in(fmt::format("in {} (\"{}\")", kKey, pattern));
+      if (const auto compiled = NamePattern::compile(pattern); !compiled) {
+        report_.add(rule, "pattern", fmt::format("the pattern {}", compiled.error().context));
+      } else if (!patterns.insert(pattern).second) {
+        report_.add(rule, "pattern", "the pattern stands twice; the first rule decides");
+      }
+      if (!namespaces.contains(name)) {
+        report_.add(rule, "namespace", fmt::format("there is no namespace \"{}\"", name));
+      }
+    }
   }
 
   void presence_prefixes(const Tree& root_options) {

@@ -105,6 +105,28 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"({"gyre":{"shutdown_rate":-1}})", "gyre.shutdown_rate"}));
 
 INSTANTIATE_TEST_SUITE_P(
+    ChannelPatterns, RefusedConfiguration,
+    testing::Values(Case{R"({"gyre":{"channel_patterns":[{"pattern":"/a/:b","namespace":"aa"}]}})",
+                         "in gyre.channel_patterns (\"/a/:b\"): there is no namespace \"aa\""},
+                    Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_patterns":[{"namespace":"aa"}]}})",
+                         "the pattern is empty"},
+                    Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_patterns":[{"pattern":"/a/","namespace":"aa"}]}})",
+                         "the pattern has an empty segment"},
+                    Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_patterns":[{"pattern":"a*","namespace":"aa"},
+                                             {"pattern":"a*","namespace":"aa"}]}})",
+                         "the pattern stands twice"}));
+
+TEST(Validate, AcceptsChannelPatterns) {
+  EXPECT_THAT(findings(R"({"channel":{"namespaces":[{"name":"aa"}]},"gyre":{"channel_patterns":[
+                            {"pattern":"/users/user_:id","namespace":"aa"},
+                            {"pattern":"news.*","namespace":"aa"}]}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
     Tokens, RefusedConfiguration,
     testing::Values(
         Case{R"({"gyre":{"jwks":{"providers":[{"name":"x"}]}}})", "\"x\" is not a name"},

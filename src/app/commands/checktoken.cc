@@ -32,15 +32,10 @@ int print_problem(Io& io, std::string_view token, std::string_view reason) {
 
 // The first channel whose namespace is not configured: the server answers 102 to such a token.
 std::optional<std::string> unknown_channel(const config::Tree& tree, const auth::Claims& claims) {
-  channel::NameRules rules;
-  rules.private_prefix = tree.text("channel.private_prefix");
-  rules.namespace_boundary = tree.text("channel.namespace_boundary");
-  const std::vector<config::Tree> namespaces = tree.list("channel.namespaces");
+  const auto namespaces = channel_namespaces(tree);
+  if (!namespaces) return std::nullopt;  // no server would start with that
   const auto is_known = [&](std::string_view channel) {
-    const auto wanted = channel::ChannelName::parse(channel, rules).namespace_name;
-    return wanted.empty() || std::ranges::any_of(namespaces, [&](const config::Tree& one) {
-             return one.text("name") == wanted;
-           });
+    return (*namespaces)->find((*namespaces)->parse(channel)) != nullptr;
   };
   if (!is_known(claims.channel)) return claims.channel;
   for (const std::string& channel : claims.channels) {

@@ -1,0 +1,91 @@
+#include "base/name_pattern.h"
+
+#include <algorithm>
+
+namespace gyre {
+
+namespace {
+
+constexpr size_t kPatternBytesMax = 1024;
+
+bool is_variable_name(std::string_view text) {
+  const auto is_letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return !text.empty() && is_letter(text[0]) &&
+         std::ranges::all_of(text, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
+}  // namespace
+
+bool matches_wildcard(std::string_view pattern, std::string_view text) {
+  size_t at = 0;
+  size_t star = std::string_view::npos;  // the last one, which takes up what does not fit after it
+  size_t taken = 0;                      // up to here in the text
+  for (size_t i = 0; i < text.size();) {
+    if (at < pattern.size() && pattern[at] == '*') {
+      star = at++;
+      taken = i;
+    } else if (at < pattern.size() && pattern[at] == text[i]) {
+      ++at;
+      ++i;
+    } else if (star != std::string_view::npos) {
+      at = star + 1;
+      i = ++taken;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', at) == std::string_view::npos;
+}
+
+Result<NamePattern> NamePattern::compile(std::string_view text) {
+  NamePattern result;
+  if (text.empty()) return fail(Errc::invalid, "is empty");
+  if (text.size() > kPatternBytesMax) return fail(Errc::invalid, "is longer than 1024 bytes");
+  if (!std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; })) {
+    return fail(Errc::invalid, "has characters other than printable ASCII");
+  }
+  if (text[0] != '/') {
+    result.wildcard_ = text;
+    return result;
+  }
+  std::vector<std::string_view> variables;
+  for (size_t slash = 0; slash != std::string_view::npos;) {
+    const size_t next = text.find('/', slash + 1);
+    const std::string_view segment = text.substr(slash + 1, next - slash - 1);
+    slash = next;
+    if (segment.empty()) return fail(Errc::invalid, "has an empty segment");
+    if (segment.contains('*')) return fail(Errc::invalid, "has a * in a path; name a :variable");
+    const size_t colon = segment.find(':');
+    result.segments_.push_back({.text = std::string(segment.substr(0, colon)),
+                                .has_variable = colon != std::string_view::npos});
+    if (colon == std::string_view::npos) continue;
+    variables.push_back(segment.substr(colon + 1));
+    if (!is_variable_name(variables.back())) {
+      return fail(Errc::invalid,
+                  "has a variable without a name of letters, digits and underscores");
+    }
+  }
+  std::ranges::sort(variables);
+  if (std::ranges::adjacent_find(variables) != variables.end()) {
+    return fail(Errc::invalid, "has a variable twice");
+  }
+  return result;
+}
+
+bool NamePattern::matches(std::string_view name) const {
+  if (!is_path()) return matches_wildcard(wildcard_, name);
+  for (const Segment& segment : segments_) {
+    if (!name.starts_with('/')) return false;
+    const std::string_view part = name.substr(1, name.find('/', 1) - 1);
+    const bool fits = segment.has_variable
+                          ? part.size() > segment.text.size() && part.starts_with(segment.text)
+                          : part == segment.text;
+    if (!fits) return false;
+    name.remove_prefix(1 + part.size());
+  }
+  return name.empty();
+}
+
+}  // namespace gyre
