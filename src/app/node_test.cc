@@ -495,6 +495,66 @@ TEST(Node, ADemoDirectoryThatIsNotThereIsAnError) {
   EXPECT_FALSE(node_options(tree(R"({"gyre":{"demo":{"directory":"/nowhere/at/all"}}})")));
 }
 
+// What only this server has, or another edition of the reference: off, as if it did not exist.
+TEST(Node, OwnFeaturesAreSwitchedOnByTheirKeys) {
+  const std::string open =
+      R"({"http_api":{"key":"k"},"prometheus":{"enabled":true},
+          "client":{"insecure_skip_token_signature_verify":true},
+          "channel":{"namespaces":[{"name":"users"}]})";
+  const std::string connect =
+      R"({"id":1,"connect":{"name":"js","token":")" +
+      client::token(R"({"sub":"ann","user":{"role":"editor"},)"
+                    R"("caps":[{"channels":["/users/*"],"match":"wildcard","allow":["sub"]}]})") +
+      "\"}}";
+  const std::string subscribe = R"({"id":2,"subscribe":{"channel":"/users/1"}})";
+  const std::string active = R"({"id":3,"rpc":{"method":"update_user_status"}})";
+  {
+    TestServer server(open + "}");
+    const os::Descriptor client = server.upgraded();
+    EXPECT_THAT(server.command(client, connect), ElementsAre(HasSubstr(R"("connect")")));
+    EXPECT_THAT(server.command(client, subscribe), ElementsAre(HasSubstr(R"("code":103)")));
+    EXPECT_THAT(server.command(client, active), ElementsAre(HasSubstr(R"("code":108)")));
+    EXPECT_THAT(server.post("/api/connections", "{}"), StartsWith("HTTP/1.1 404 "));
+    EXPECT_THAT(server.post("/api/get_user_status", "{}"), StartsWith("HTTP/1.1 404 "));
+    EXPECT_THAT(server.get("/metrics"), testing::Not(HasSubstr("gyre_user_statuses")));
+  }
+  TestServer server(open + R"(,"gyre":{"connections":{"enabled":true},
+      "user_status":{"enabled":true},"capabilities":{"enabled":true},
+      "token":{"meta_from_claim":{"role":"user.role"}},
+      "channel_patterns":[{"pattern":"/users/:id","namespace":"users"}]}})");
+  const os::Descriptor client = server.upgraded();
+  EXPECT_THAT(server.command(client, connect), ElementsAre(HasSubstr(R"("connect")")));
+  EXPECT_THAT(server.command(client, subscribe), ElementsAre(HasSubstr(R"("subscribe")")));
+  EXPECT_THAT(server.command(client, R"({"id":4,"subscribe":{"channel":"/users/1/x"}})"),
+              ElementsAre(HasSubstr(R"("code":102)")));
+  EXPECT_THAT(server.command(client, active), ElementsAre(R"({"id":3,"rpc":{}})"));
+  EXPECT_THAT(
+      server.post("/api/connections", R"({"user":"ann"})"),
+      testing::AllOf(HasSubstr(R"("app_name":"js")"), HasSubstr(R"("/users/1":{"source":11})"),
+                     HasSubstr(R"("meta":{"role":"editor"})"), HasSubstr("connected_at_ms")));
+  EXPECT_THAT(server.post("/api/get_user_status", R"({"users":["ann"]})"),
+              HasSubstr(R"("online":)"));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("gyre_user_statuses 1\n"));
+}
+
+TEST(NodeOptions, ProvidersAreForTokensWithoutSettingsOfTheirOwn) {
+  const std::string gyre =
+      R"("gyre":{"jwks":{"providers":[{"name":"one","endpoint":"https://k/1","issuer":"i",
+                 "audience":"a","key_ids":["x"]}]},"token":{"meta_from_claim":{"m":"c"}}}})";
+  const NodeOptions shared = node_options(tree("{" + gyre)).value();
+  ASSERT_EQ(shared.connection_tokens.jwks_providers.size(), 1u);
+  const auth::KeyProvider& one = shared.connection_tokens.jwks_providers[0];
+  EXPECT_EQ(one.name + one.endpoint + one.issuer + one.audience, "onehttps://k/1ia");
+  EXPECT_THAT(one.key_ids, ElementsAre("x"));
+  EXPECT_THAT(shared.connection_tokens.meta_from_claim, ElementsAre(testing::Pair("m", "c")));
+  EXPECT_EQ(shared.subscription_tokens.jwks_providers.size(), 1u);
+  EXPECT_THAT(shared.subscription_tokens.meta_from_claim, IsEmpty());
+  const NodeOptions own =
+      node_options(tree(R"({"client":{"subscription_token":{"enabled":true}},)" + gyre)).value();
+  EXPECT_EQ(own.connection_tokens.jwks_providers.size(), 1u);
+  EXPECT_THAT(own.subscription_tokens.jwks_providers, IsEmpty());
+}
+
 TEST(NodeOptions, ANegativeWriteTimeoutIsNone) {
   const NodeOptions options =
       node_options(tree(R"({"websocket":{"write_timeout":"-1s"}})")).value();

@@ -4,9 +4,10 @@
 #include <chrono>
 
 #include "app/command.h"
+#include "app/node_options.h"
 #include "app/token_options.h"
 #include "auth/jwt.h"
-#include "channel/channel_name.h"
+#include "channel/namespaces.h"
 #include "config/load.h"
 #include "protocol/json.h"
 
