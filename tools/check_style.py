@@ -12,11 +12,11 @@ COLUMNS_MAX = 120
 # What may be done only in the folders named: time, randomness and threads come through os::Kernel.
 FORBIDDEN = [
     (re.compile(r"\bstd::(?:this_thread::sleep_|chrono::(?:system|steady|high_resolution)_clock::now)"),
-     "asks the system for the time; use runtime::Shard::now or wall", ("os", "app", "outbound")),
+     "asks the system for the time; use runtime::Shard::now or wall", ("os", "app", "outbound", "grpc")),
     (re.compile(r"\b(?:usleep|nanosleep|sleep)\s*\("), "sleeps; wait for a condition", ("os",)),
     (re.compile(r"(?<![\w:.>])s?rand\s*\("), "unseeded randomness; use os::Kernel::random", ("os",)),
     (re.compile(r"\bstd::random_device\b"), "unseeded randomness; use os::Kernel::random", ("os",)),
-    (re.compile(r"\bstd::(?:thread|jthread|async)\b(?!::)"), "starts a thread", ("os", "app", "outbound")),
+    (re.compile(r"\bstd::(?:thread|jthread|async)\b(?!::)"), "starts a thread", ("os", "app", "outbound", "grpc")),
 ]
 UNFINISHED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
 VIEW_COROUTINE = re.compile(r"\bTask<[^;{]*>\s+[\w:]+\([^)]*\bstd::(?:string_view|span<[^>]*>)\s+\w+[^)]*\)\s*(?:const\s*)?\{")

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "grpc/client.h"
+
+namespace gyre::grpc {
+
+struct ChannelClientOptions {
+  uint32_t calls_max = 16'384;  // at once; more are refused
+};
+
+// Client on the GRPC library. Owned by app; ends before the shards do. Nothing of the library is
+// there, no thread either, before the first call.
+class ChannelClient final : public Client {
+ public:
+  explicit ChannelClient(ChannelClientOptions options = {});
+  // Calls that are still open end as cancelled.
+  ~ChannelClient() override;
+  ChannelClient(const ChannelClient&) = delete;
+
+  runtime::Task<Result<std::string>> call(Request request) override;
+
+  ClientFigures figures() const override {
+    return {.calls = open_calls_.load(std::memory_order_relaxed),
+            .refused = refused_.load(std::memory_order_relaxed)};
+  }
+
+ private:
+  bool has_room();
+
+  const ChannelClientOptions options_;
+  std::atomic<size_t> open_calls_{0};
+  std::atomic<uint64_t> refused_{0};
+  const std::unique_ptr<class Worker> worker_;
+};
+
+}  // namespace gyre::grpc
