@@ -27,11 +27,12 @@ EngineFactory memory_engine(std::chrono::seconds history_meta_ttl) {
 }
 
 Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels,
-           outbound::HttpClient* http_client)
+           outbound::HttpClient* http_client, grpc::Client* grpc_client)
     : options_(std::move(options)),
       engine_(std::move(engine)),
       proxy_labels_(options_.proxies->labels()),
       http_client_(http_client),
+      grpc_client_(grpc_client),
       memory_(options_.memory_limit),
       admission_(options_.admission, [this] { return connected_clients(); }, memory_) {
   if (options_.user_statuses) user_statuses_.emplace(*options_.user_statuses);
@@ -63,14 +64,15 @@ Node::~Node() = default;
 metrics::NodeFacts Node::facts() const {
   const outbound::ClientFigures asked =
       http_client_ ? http_client_->figures() : outbound::ClientFigures();
+  const grpc::ClientFigures called = grpc_client_ ? grpc_client_->figures() : grpc::ClientFigures();
   return {.version = options_.version,
           .num_nodes = 1,
           .process = os::process_usage(options_.has_own_descriptor_tables),
           .memory = memory_.figures(),
           .proxies = proxy_labels_,
           .outbound = {.connections = asked.connections,
-                       .requests = asked.requests,
-                       .refused = asked.refused},
+                       .requests = asked.requests + called.calls,
+                       .refused = asked.refused + called.refused},
           .user_statuses = kept_statuses()};
 }
 
@@ -213,7 +215,8 @@ NodeShard::NodeShard(Node& node, size_t index)
     key_sets_.emplace(shard_, *node.http_client_);
     services_.key_sets = &*key_sets_;
     if (!node.proxy_labels_.empty()) {
-      proxies_.emplace(shard_, *node.http_client_, node.options_.proxies, metrics_);
+      proxies_.emplace(shard_, *node.http_client_, node.grpc_client_, node.options_.proxies,
+                       metrics_);
       services_.proxies = &*proxies_;
     }
   }

@@ -18,6 +18,7 @@
 #include "client/user_statuses.h"
 #include "engine/broker.h"
 #include "engine/presence_store.h"
+#include "grpc/client.h"
 #include "hub/directory.h"
 #include "hub/position_check.h"
 #include "metrics/exporter.h"
@@ -44,9 +45,9 @@ EngineFactory memory_engine(std::chrono::seconds history_meta_ttl);
 class Node {
  public:
   // `http_client`: for key sets and proxies; without it, tokens that need the ones are refused, and
-  // the others are not there. Outlives the node.
+  // the others are not there. `grpc_client`: for proxies over GRPC. Both outlive the node.
   Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> kernels,
-       outbound::HttpClient* http_client = nullptr);
+       outbound::HttpClient* http_client = nullptr, grpc::Client* grpc_client = nullptr);
   ~Node();
   Node(const Node&) = delete;
 
@@ -77,6 +78,7 @@ class Node {
   const EngineFactory engine_;
   const std::vector<metrics::ProxyLabels> proxy_labels_;
   outbound::HttpClient* const http_client_;
+  grpc::Client* const grpc_client_;
   runtime::ShardSet set_;
   std::vector<std::unique_ptr<runtime::Shard>> shards_;
   std::vector<std::unique_ptr<metrics::ShardMetrics>> metrics_;

@@ -101,11 +101,55 @@ TEST(ProxyDefinitions, AreThoseThatAreMadeUseOf) {
             (protocol::Disconnect{4403, "r"}));
 }
 
-TEST(ProxyDefinitions, LeaveOutWhatIsNotHttp) {
-  const auto made = proxy_definitions(
-      proxied_tree(R"({"client":{"proxy":{"connect":{"enabled":true,"endpoint":"grpc://c"}}}})"));
-  ASSERT_TRUE(made);
-  EXPECT_TRUE((*made)->list().empty());
+TEST(ProxyDefinitions, AreOverGrpcWithAnyOtherEndpoint) {
+  const auto made = proxy_definitions(proxied_tree(R"({
+    "client":{"proxy":{"connect":{"enabled":true,"endpoint":"grpc://c:1","timeout":"3s",
+        "http_headers":["Cookie"],"emulated_headers":["X-Emu"],"binary_encoding":true,
+        "include_connection_meta":true,
+        "grpc":{"static_metadata":{"X-S":"1"},"credentials_key":"X-Cred","credentials_value":"cv",
+          "compression":true}},
+      "refresh":{"enabled":true,"endpoint":"dns:///r:1"}}},
+    "rpc":{"without_namespace":{"proxy_enabled":true,"proxy_name":"own"}},
+    "proxies":[{"name":"own","endpoint":"own:1"}],
+    "gyre":{"outbound":{"max_response_size":1000}}})"));
+  ASSERT_TRUE(made) << made.error().context;
+  EXPECT_TRUE((*made)->needs_grpc());
+  ASSERT_EQ((*made)->list().size(), 3u);
+  const proxy::GrpcOptions& connect = (*made)->list()[0].grpc.value();
+  EXPECT_EQ(connect.channel->address, "c:1");
+  EXPECT_EQ(connect.channel->tls, nullptr);
+  EXPECT_TRUE(connect.channel->compresses);
+  EXPECT_EQ(connect.channel->message_max, 1000u);
+  EXPECT_EQ(connect.timeout, 3 * os::kSecond);
+  EXPECT_THAT(connect.http_headers, ElementsAre("cookie"));
+  EXPECT_THAT(connect.emulated_headers, ElementsAre("x-emu"));
+  EXPECT_TRUE(connect.shape.is_binary && connect.shape.has_meta);
+  EXPECT_THAT(connect.static_metadata,
+              ElementsAre(testing::Pair("x-s", "1"), testing::Pair("x-cred", "cv")));
+  EXPECT_EQ((*made)->list()[1].grpc->channel->address, "dns:///r:1");
+  EXPECT_FALSE((*made)->list()[1].grpc->channel->compresses);
+  EXPECT_EQ((*made)->list()[2].grpc->channel->address, "own:1");
+}
+
+TEST(ProxyDefinitions, NameTheKeyOfGrpcThatIsWrong) {
+  const auto told = [](const std::string& endpoint, const std::string& grpc) {
+    const auto made = proxy_definitions(
+        proxied_tree(R"({"client":{"proxy":{"connect":{"enabled":true,"endpoint":")" + endpoint +
+                     R"(","grpc":)" + grpc + "}}}}"));
+    return made ? std::string("nothing") : made.error().context;
+  };
+  EXPECT_EQ(told("c:1", "{}"), "nothing");
+  EXPECT_THAT(told("ftp://c", "{}"), HasSubstr("client.proxy.connect.endpoint is no address"));
+  EXPECT_THAT(told("c:1", R"({"static_metadata":{"x y":"1"}})"),
+              HasSubstr("client.proxy.connect.grpc.static_metadata: \"x y\""));
+  EXPECT_THAT(told("c:1", R"({"static_metadata":{"grpc-timeout":"1"}})"),
+              HasSubstr("grpc-timeout"));
+  const std::string secret = told("c:1", R"({"credentials_key":"k","credentials_value":"s\nx"})");
+  EXPECT_THAT(secret, HasSubstr("client.proxy.connect.grpc.credentials_key: \"k\""));
+  EXPECT_THAT(secret, testing::Not(HasSubstr("s\nx")));
+  EXPECT_EQ(told("c:1", R"({"tls":{"enabled":true,"server_ca_pem":"no.pem"}})"),
+            "client.proxy.connect.grpc.tls.server_ca_pem is neither PEM text, nor that in base64, "
+            "nor a readable file");
 }
 
 Result<std::shared_ptr<const proxy::Definitions>> with_http(const std::string& http) {

@@ -14,6 +14,7 @@
 #include "app/serve.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "grpc/channel_client.h"
 #include "os/linux_kernel.h"
 #include "os/process_memory.h"
 #include "os/signals.h"
@@ -301,8 +302,14 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
   const NodeOptions running = *options;
   // Outlives the node; nothing is being asked for any more when its shards have ended.
   outbound::CurlClient http_client(outbound_options(tree));
+  std::optional<grpc::ChannelClient> grpc_client;
+  if (running.proxies->needs_grpc()) {
+    grpc_client.emplace(grpc::ChannelClientOptions{
+        .calls_max = static_cast<uint32_t>(tree.integer("gyre.outbound.max_requests"))});
+  }
   auto node = std::make_unique<Node>(std::move(*options), memory_engine(running.history_meta_ttl),
-                                     std::move(pointers), &http_client);
+                                     std::move(pointers), &http_client,
+                                     grpc_client ? &*grpc_client : nullptr);
   log::info("starting Centrifugo", {{"version", running.version},
                                     {"runtime", "gyre"},
                                     {"pid", getpid()},

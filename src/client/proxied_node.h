@@ -50,14 +50,14 @@ class ProxiedNode {
     std::vector<proxy::Definition> list;
     for (const proxy::Event event : events) {
       options.endpoint = "http://" + std::string(proxy::name_of(event));
-      list.push_back({.event = event, .name = "default", .http = options});
+      list.push_back({.event = event, .name = "default", .http = options, .grpc = {}});
     }
     options.endpoint = "http://other";
-    list.push_back({.event = proxy::Event::rpc, .name = "other", .http = options});
+    list.push_back({.event = proxy::Event::rpc, .name = "other", .http = options, .grpc = {}});
     for (size_t i = 0; i < list.size(); ++i) {
       node[0].metrics.proxies.push_back(std::make_unique<metrics::ProxyCalls>());
     }
-    proxies_.emplace(node[0].shard, backend,
+    proxies_.emplace(node[0].shard, backend, nullptr,
                      std::make_shared<const proxy::Definitions>(std::move(list)), node[0].metrics);
     node[0].services.proxies = &*proxies_;
   }

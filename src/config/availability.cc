@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <iterator>
-
-#include "config/proxies.h"
 #include "config/text.h"
 
 namespace gyre::config {
@@ -73,9 +69,7 @@ class AvailabilityWalk {
 }  // namespace
 
 std::vector<Finding> unavailable_settings(const Tree& tree) {
-  std::vector<Finding> findings = AvailabilityWalk(tree.scope()).run();
-  std::ranges::move(proxies_over_grpc(tree), std::back_inserter(findings));
-  return findings;
+  return AvailabilityWalk(tree.scope()).run();
 }
 
 }  // namespace gyre::config

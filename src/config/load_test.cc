@@ -9,6 +9,7 @@
 
 #include "config/availability.h"
 #include "config/printed.h"
+#include "config/proxies.h"
 
 namespace gyre::config {
 namespace {
@@ -363,21 +364,20 @@ TEST(Availability, NamesWhatIsNotThere) {
                                  "admin.enabled=true"));
 }
 
-TEST(Availability, NamesProxiesOverGrpcThatAreMadeUseOf) {
-  Loaded loaded = from(R"({"proxies":[
-    {"name":"unused","endpoint":"grpc://unused"},{"name":"web","endpoint":"https://web"},
-    {"name":"bare","endpoint":"bare:1"}],
-    "client":{"proxy":{"connect":{"enabled":true,"endpoint":"grpc://connect"},
-                       "refresh":{"endpoint":"grpc://off"}}},
-    "channel":{"without_namespace":{"publish_proxy_enabled":true,"publish_proxy_name":"web"},
-               "namespaces":[{"name":"aa","publish_proxy_enabled":true,"publish_proxy_name":"bare"},
-                             {"name":"bb","subscribe_proxy_enabled":true,"subscribe_proxy_name":"bare"}]}})");
-  std::vector<std::string> texts;
-  for (const Finding& finding : unavailable_settings(loaded.tree))
-    texts.push_back(finding.path + "=" + finding.message);
-  EXPECT_THAT(texts,
-              ElementsAre("client.proxy.connect.endpoint=\"grpc://connect\" (a proxy over GRPC)",
-                          "proxies.[2].endpoint=\"bare:1\" (a proxy over GRPC)"));
+TEST(Proxies, AreAskedOverGrpcUnlessTheirEndpointIsHttp) {
+  EXPECT_TRUE(is_http_endpoint("http://a"));
+  EXPECT_TRUE(is_http_endpoint("https://a"));
+  for (const auto& [endpoint, target] :
+       {std::pair("grpc://a:1", "a:1"), std::pair("a:1", "a:1"),
+        std::pair("dns:///a:1", "dns:///a:1"), std::pair("unix:///run/a", "unix:///run/a"),
+        std::pair("passthrough:///a:1", "a:1")}) {
+    EXPECT_FALSE(is_http_endpoint(endpoint));
+    EXPECT_EQ(grpc_target(endpoint), target);
+    EXPECT_TRUE(is_grpc_target(target)) << endpoint;
+  }
+  for (const char* target : {"", "ws://a", "grpcs://a", "a b", "a\n"}) {
+    EXPECT_FALSE(is_grpc_target(target)) << target;
+  }
 }
 
 TEST(Dotenv, HasTheUsualForms) {

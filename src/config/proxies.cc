@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace gyre::config {
 namespace {
@@ -65,29 +66,32 @@ class UsedProxies {
   std::vector<UsedProxy> used_;
 };
 
-bool is_http(std::string_view endpoint) {
-  return endpoint.starts_with("http://") || endpoint.starts_with("https://");
-}
-
 }  // namespace
 
 std::vector<UsedProxy> used_proxies(const Tree& tree) {
   return UsedProxies(tree).take();
 }
 
-std::vector<Finding> proxies_over_grpc(const Tree& tree) {
-  std::vector<Finding> findings;
-  for (const UsedProxy& proxy : used_proxies(tree)) {
-    const std::string& endpoint = proxy.section.text("endpoint");
-    const std::string path = proxy.path + ".endpoint";
-    const auto is_known = [&](const Finding& one) { return one.path == path; };
-    if (is_http(endpoint) || std::ranges::any_of(findings, is_known)) continue;
-    findings.push_back({path,
-                        fmt::format("\"{}\" (a proxy over GRPC)", endpoint),
-                        proxy.section.origin("endpoint"),
-                        {}});
+bool is_http_endpoint(std::string_view endpoint) {
+  return endpoint.starts_with("http://") || endpoint.starts_with("https://");
+}
+
+std::string grpc_target(std::string_view endpoint) {
+  for (const std::string_view scheme : {"grpc://", "passthrough:///"}) {
+    if (endpoint.starts_with(scheme)) endpoint.remove_prefix(scheme.size());
   }
-  return findings;
+  return std::string(endpoint);
+}
+
+bool is_grpc_target(std::string_view target) {
+  if (target.empty() ||
+      std::ranges::any_of(target, [](unsigned char c) { return c <= ' ' || c == 0x7f; })) {
+    return false;
+  }
+  const size_t scheme = target.find("://");
+  constexpr std::string_view kSchemes[] = {"dns", "unix", "ipv4", "ipv6"};
+  return scheme == std::string_view::npos ||
+         std::ranges::find(kSchemes, target.substr(0, scheme)) != std::end(kSchemes);
 }
 
 std::string chosen_proxy(const Tree& options, std::string_view switch_key,

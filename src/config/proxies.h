@@ -19,8 +19,13 @@ struct UsedProxy {
 // Each once. Names that no proxy has, which validation refuses, are left out.
 std::vector<UsedProxy> used_proxies(const Tree& tree);
 
-// Those whose endpoints are not HTTP, each with its endpoint.
-std::vector<Finding> proxies_over_grpc(const Tree& tree);
+// Whether a backend is asked over HTTP; if not, over GRPC.
+bool is_http_endpoint(std::string_view endpoint);
+// An endpoint over GRPC as the library has it: without grpc://, or the scheme that Go has for
+// addresses that are taken as they are.
+std::string grpc_target(std::string_view endpoint);
+// Whether it can be one: an address, or with a scheme that is known.
+bool is_grpc_target(std::string_view target);
 
 // The proxy that the options of a namespace choose, "" for none; the arguments are keys of theirs.
 std::string chosen_proxy(const Tree& options, std::string_view switch_key,

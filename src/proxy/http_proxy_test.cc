@@ -69,10 +69,11 @@ class HttpProxyTest : public testing::Test {
   Backend& backend(HttpOptions options = {}) {
     options.endpoint = "http://backend/rpc";
     metrics_.proxies.push_back(std::make_unique<metrics::ProxyCalls>());
-    proxies_.emplace(shard_, client_,
-                     std::make_shared<const Definitions>(std::vector<Definition>{
-                         {.event = Event::rpc, .name = "default", .http = std::move(options)}}),
-                     metrics_);
+    proxies_.emplace(
+        shard_, client_, nullptr,
+        std::make_shared<const Definitions>(std::vector<Definition>{
+            {.event = Event::rpc, .name = "default", .http = std::move(options), .grpc = {}}}),
+        metrics_);
     return *proxies_->find(Event::rpc);
   }
 
@@ -183,11 +184,15 @@ TEST_F(HttpProxyTest, AsksNobodyForWhatCannotBeSaid) {
 }
 
 TEST(Proxies, AreFoundByEventAndName) {
-  Definitions definitions(
-      {{.event = Event::rpc,
-        .name = "default",
-        .http = options_with({}, {"cookie", "x-a"}, {"x-emu"})},
-       {.event = Event::publish, .name = "other", .http = options_with({}, {"x-a", "x-b"}, {})}});
+  Definitions definitions({{.event = Event::rpc,
+                            .name = "default",
+                            .http = options_with({}, {"cookie", "x-a"}, {"x-emu"}),
+                            .grpc = {}},
+                           {.event = Event::publish,
+                            .name = "other",
+                            .http = options_with({}, {"x-a", "x-b"}, {}),
+                            .grpc = {}}});
+  EXPECT_FALSE(definitions.needs_grpc());
   EXPECT_TRUE(definitions.wants_header("Cookie"));
   EXPECT_TRUE(definitions.wants_header("x-B"));
   EXPECT_FALSE(definitions.wants_header("x-emu"));

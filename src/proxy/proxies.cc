@@ -24,8 +24,9 @@ bool lists_in_any_case(const std::vector<std::string>& names, std::string_view n
 
 Definitions::Definitions(std::vector<Definition> list) : list_(std::move(list)) {
   for (const Definition& one : list_) {
-    add_missing(headers_, one.http.http_headers);
-    add_missing(emulated_headers_, one.http.emulated_headers);
+    add_missing(headers_, one.grpc ? one.grpc->http_headers : one.http.http_headers);
+    add_missing(emulated_headers_,
+                one.grpc ? one.grpc->emulated_headers : one.http.emulated_headers);
   }
 }
 
@@ -37,23 +38,36 @@ bool Definitions::wants_emulated_header(std::string_view name) const {
   return lists_in_any_case(emulated_headers_, name);
 }
 
+bool Definitions::needs_grpc() const {
+  return std::ranges::any_of(list_, [](const Definition& one) { return one.grpc.has_value(); });
+}
+
 std::vector<metrics::ProxyLabels> Definitions::labels() const {
   std::vector<metrics::ProxyLabels> labels;
   for (const Definition& one : list_) {
-    labels.push_back(
-        {.name = one.name, .protocol = "http", .type = std::string(name_of(one.event))});
+    labels.push_back({.name = one.name,
+                      .protocol = one.grpc ? "grpc" : "http",
+                      .type = std::string(name_of(one.event))});
   }
   return labels;
 }
 
-Proxies::Proxies(runtime::Shard& shard, outbound::HttpClient& client,
+Proxies::Proxies(runtime::Shard& shard, outbound::HttpClient& http, grpc::Client* grpc,
                  std::shared_ptr<const Definitions> definitions, metrics::ShardMetrics& metrics)
     : definitions_(std::move(definitions)) {
   const std::vector<Definition>& list = definitions_->list();
   GYRE_CHECK(metrics.proxies.size() == list.size());
   for (size_t i = 0; i < list.size(); ++i) {
-    backends_.push_back(std::make_unique<HttpProxy>(shard, client, list[i].event, list[i].name,
-                                                    list[i].http, *metrics.proxies[i]));
+    const auto& [event, name, over_http, over_grpc] = list[i];
+    if (!over_grpc) {
+      backends_.push_back(
+          std::make_unique<HttpProxy>(shard, http, event, name, over_http, *metrics.proxies[i]));
+    } else if (grpc) {
+      backends_.push_back(
+          std::make_unique<GrpcProxy>(shard, *grpc, event, name, *over_grpc, *metrics.proxies[i]));
+    } else {
+      backends_.push_back(nullptr);
+    }
   }
 }
 

@@ -1,13 +1,16 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "grpc/client.h"
 #include "metrics/shard_metrics.h"
 #include "outbound/http_client.h"
 #include "proxy/backend.h"
+#include "proxy/grpc_proxy.h"
 #include "proxy/http_proxy.h"
 #include "runtime/shard.h"
 
@@ -21,6 +24,7 @@ struct Definition {
   Event event = Event::connect;
   std::string name;
   HttpOptions http;
+  std::optional<GrpcOptions> grpc;  // if there, the backend is asked so, and not over HTTP
 };
 
 // All of them, as they are at the start: an immutable snapshot that the shards share. A reload does
@@ -34,6 +38,8 @@ class Definitions {
   // list; names in any case.
   bool wants_header(std::string_view name) const;
   bool wants_emulated_header(std::string_view name) const;
+  // Whether one of them is asked over GRPC.
+  bool needs_grpc() const;
   // What their calls are counted under, in the order of the list.
   std::vector<metrics::ProxyLabels> labels() const;
 
@@ -46,8 +52,9 @@ class Definitions {
 // The backends as one shard asks them. Owned by the shard's assembly; outlives the sessions.
 class Proxies {
  public:
-  // `metrics` has a place for each definition.
-  Proxies(runtime::Shard& shard, outbound::HttpClient& client,
+  // `metrics` has a place for each definition. Without a client for GRPC there are no backends that
+  // are asked so.
+  Proxies(runtime::Shard& shard, outbound::HttpClient& http, grpc::Client* grpc,
           std::shared_ptr<const Definitions> definitions, metrics::ShardMetrics& metrics);
   Proxies(const Proxies&) = delete;
 

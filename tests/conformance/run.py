@@ -7,7 +7,8 @@
     tests/conformance/run.py sdk       the official SDKs and the demo page against the server
 
 A third argument picks tests by a part of their name. The standard library is all that is needed, but for the
-last, which gets its packages from PyPI, npm and as Go modules once, into build/environments. What does not build on
+last, which gets its packages from PyPI, npm and as Go modules once, into build/environments, and for backends over GRPC,
+which get theirs from PyPI there. What does not build on
 another test runs beside it.
 """
 
@@ -24,8 +25,13 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 SUITES = {
     "replay": ["test_replay", "test_server_replay"],
-    "golden": ["test_client_recordings", "test_server_recordings", "test_proxy_recordings"],
-    "serving": ["test_serving", "test_overload", "test_key_sets", "test_proxies"],
+    "golden": [
+        "test_client_recordings",
+        "test_server_recordings",
+        "test_proxy_recordings",
+        "test_grpc_proxy_recordings",
+    ],
+    "serving": ["test_serving", "test_overload", "test_key_sets", "test_proxies", "test_grpc_proxies"],
 }
 WORKERS = 6  # more than cores, for the long ones only wait for a clock
 SDK_OPTIONS = ["-q", "--tb=short", "-p", "no:cacheprovider", "--numprocesses", str(WORKERS), "--dist", "worksteal"]

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "proxy/backend.h"
+#include "proxy/wire.h"
+
+// Requests and answers as the messages of proto/proxy.proto. The classes that protoc makes of it
+// stay behind this header.
+namespace gyre::proxy {
+
+// A request in Protobuf. Payloads travel as they are; none of them can be broken.
+template <class Request>
+std::string encode_protobuf(const Request& request);
+
+extern template std::string encode_protobuf(const wire::ConnectRequest&);
+extern template std::string encode_protobuf(const wire::RefreshRequest&);
+extern template std::string encode_protobuf(const wire::SubscribeRequest&);
+extern template std::string encode_protobuf(const wire::PublishRequest&);
+extern template std::string encode_protobuf(const wire::SubRefreshRequest&);
+extern template std::string encode_protobuf(const wire::RpcRequest&);
+
+// Reads an answer. Errors: malformed (no such message), too_large (too many elements: see
+// decode.h), invalid (a value that should be base64 is not).
+template <class Outcome>
+Result<Response<Outcome>> decode_protobuf(std::string_view bytes);
+
+extern template Result<Response<ConnectResult>> decode_protobuf(std::string_view);
+extern template Result<Response<RefreshResult>> decode_protobuf(std::string_view);
+extern template Result<Response<SubscribeResult>> decode_protobuf(std::string_view);
+extern template Result<Response<PublishResult>> decode_protobuf(std::string_view);
+extern template Result<Response<SubRefreshResult>> decode_protobuf(std::string_view);
+extern template Result<Response<RpcResult>> decode_protobuf(std::string_view);
+
+}  // namespace gyre::proxy
