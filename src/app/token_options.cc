@@ -32,6 +32,7 @@ auth::VerifierOptions verifier_options(const config::Tree& tree, std::string_vie
       .issuer_regex = token.text("issuer_regex"),
       .user_id_claim = token.text("user_id_claim"),
       .insecure_skip_signature_verify = tree.boolean("client.insecure_skip_token_signature_verify"),
+      .accepts_pss = tree.boolean("gyre.token.rsa_pss"),
       .has_capabilities = tree.boolean("gyre.capabilities.enabled")};
 }
 
