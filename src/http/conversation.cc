@@ -9,6 +9,9 @@ namespace {
 // it ends.
 constexpr uint64_t kDroppedBodyMax = 256 * 1024;
 
+// From here on a body is not copied.
+constexpr size_t kLongBody = 256 * 1024;
+
 // How a request that does not parse is answered.
 Response failure_answer(const RequestParser::Failure& failure) {
   std::string text = std::to_string(failure.status);
@@ -29,6 +32,13 @@ bool Exchange::is_open() const {
 void Exchange::answer(const Response& response) {
   if (Ref<Link> link = std::exchange(link_, nullptr); link && link->conversation) {
     link->conversation->answer(response, request_);
+  }
+}
+
+void Exchange::answer(Response&& response) {
+  if (response.body.size() < kLongBody) return answer(std::as_const(response));
+  if (Ref<Link> link = std::exchange(link_, nullptr); link && link->conversation) {
+    link->conversation->answer_in_place(std::move(response), request_);
   }
 }
 
@@ -157,6 +167,16 @@ void Conversation::answer(const Response& response, const Request& request) {
   is_answering_ = false;
   if (is_over_) return;  // too late
   send(response, request, request.keep_alive);
+  after_answer();
+}
+
+void Conversation::answer_in_place(Response&& response, const Request& request) {
+  if (!output_.empty()) return answer(response, request);  // behind what waits
+  is_answering_ = false;
+  if (is_over_) return;
+  const bool keeps = request.keep_alive && !is_draining_;
+  output_ = std::move(response).encode_in_place(envelope(request, keeps));
+  if (!keeps) is_over_ = true;
   after_answer();
 }
 

@@ -107,6 +107,7 @@ class Conversation {
   void send(const Response& response, const Request& request, bool keeps);
   void cut_short(const Response& response, const Request& request);
   void answer(const Response& response, const Request& request);
+  void answer_in_place(Response&& response, const Request& request);
   void take_over(const Response& head, const Request& request, std::unique_ptr<Takeover> takeover);
   void after_answer();
   void resume();

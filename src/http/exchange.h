@@ -40,6 +40,7 @@ class Exchange {
   bool is_open() const;
 
   void answer(const Response& response);
+  void answer(Response&& response);
   // Sends the response's head alone (what frames the rest is among its fields) and gives the
   // connection away.
   void take_over(const Response& head, std::unique_ptr<Takeover> takeover);

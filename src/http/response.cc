@@ -183,13 +183,27 @@ std::string Response::encode(const Envelope& envelope) const {
 void Response::append_to(std::string& out, const Envelope& envelope) const {
   out.reserve(out.size() + fields_.size() + body.size() + 160);
   append_head(out, envelope);
+  append_length(out);
+  if (may_have_body(status) && !envelope.is_head_request) out.append(body);
+}
+
+// And the blank line behind it.
+void Response::append_length(std::string& out) const {
   if (may_have_body(status)) {
     out.append("Content-Length: ");
     append_decimal(out, body.size());
     out.append("\r\n");
   }
   out.append("\r\n");
-  if (may_have_body(status) && !envelope.is_head_request) out.append(body);
+}
+
+std::string Response::encode_in_place(const Envelope& envelope) && {
+  if (!may_have_body(status) || envelope.is_head_request) return encode(envelope);
+  std::string head;
+  append_head(head, envelope);
+  append_length(head);
+  body.insert(0, head);
+  return std::move(body);
 }
 
 std::string Response::encode_head(const Envelope& envelope) const {

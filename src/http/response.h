@@ -48,6 +48,8 @@ class Response {
   std::string encode(const Envelope& envelope = {}) const;
   // The same behind what `out` has.
   void append_to(std::string& out, const Envelope& envelope) const;
+  // The same in the body's own memory, for one of many megabytes.
+  std::string encode_in_place(const Envelope& envelope) &&;
   // Status line and fields only, for a body that is streamed: no Content-Length; `add` what frames
   // it.
   std::string encode_head(const Envelope& envelope = {}) const;
@@ -57,6 +59,7 @@ class Response {
 
  private:
   void append_head(std::string& out, const Envelope& envelope) const;
+  void append_length(std::string& out) const;
 
   std::string fields_;  // "Name: value\r\n"…
 };

@@ -14,6 +14,17 @@ TEST(Response, IsOnePieceWithItsLength) {
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
 }
 
+TEST(Response, IsTheSameInTheBodysOwnMemory) {
+  for (const int status : {200, 204, 304}) {
+    for (const Envelope& envelope :
+         {Envelope(), Envelope{.date = "D", .keep_alive = false}, Envelope{.is_head_request = true}}) {
+      Response response(status, "text/plain", "hello");
+      response.body.reserve(1000);
+      const std::string copied = response.encode(envelope);
+      EXPECT_EQ(std::move(response).encode_in_place(envelope), copied) << status;
+    }
+  }
+}
 TEST(Response, SaysWhatBecomesOfTheConnection) {
   Response response(405);
   EXPECT_EQ(response.encode({.date = "D", .keep_alive = false}),

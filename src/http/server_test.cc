@@ -60,9 +60,9 @@ class ServerTest : public testing::Test {
     ASSERT_TRUE(world_.sockets.listen({}, *server_));
   }
 
-  void answer(size_t number, const Response& response) {
+  void answer(size_t number, Response response) {
     runtime::TurnScope scope(world_.shard);
-    kept_[number].answer(response);
+    kept_[number].answer(std::move(response));
   }
   bool is_closed(size_t client) { return world_.kernel.client(client).is_closed; }
 
