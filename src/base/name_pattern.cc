@@ -6,7 +6,7 @@ namespace gyre {
 
 namespace {
 
-constexpr size_t kPatternBytesMax = 1024;
+constexpr size_t kNamePatternBytesMax = 1024;
 
 bool is_variable_name(std::string_view text) {
   const auto is_letter = [](char c) {
@@ -42,7 +42,7 @@ bool matches_wildcard(std::string_view pattern, std::string_view text) {
 Result<NamePattern> NamePattern::compile(std::string_view text) {
   NamePattern result;
   if (text.empty()) return fail(Errc::invalid, "is empty");
-  if (text.size() > kPatternBytesMax) return fail(Errc::invalid, "is longer than 1024 bytes");
+  if (text.size() > kNamePatternBytesMax) return fail(Errc::invalid, "is longer than 1024 bytes");
   if (!std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; })) {
     return fail(Errc::invalid, "has characters other than printable ASCII");
   }
