@@ -8,15 +8,15 @@ namespace {
 
 constexpr size_t kNamePatternBytesMax = 1024;
 
-bool is_variable_name(std::string_view text) {
+}  // namespace
+
+bool is_identifier(std::string_view text) {
   const auto is_letter = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
   };
   return !text.empty() && is_letter(text[0]) &&
          std::ranges::all_of(text, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
-
-}  // namespace
 
 bool matches_wildcard(std::string_view pattern, std::string_view text) {
   size_t at = 0;
@@ -62,7 +62,7 @@ Result<NamePattern> NamePattern::compile(std::string_view text) {
                                 .has_variable = colon != std::string_view::npos});
     if (colon == std::string_view::npos) continue;
     variables.push_back(segment.substr(colon + 1));
-    if (!is_variable_name(variables.back())) {
+    if (!is_identifier(variables.back())) {
       return fail(Errc::invalid,
                   "has a variable without a name of letters, digits and underscores");
     }

@@ -12,6 +12,9 @@ namespace gyre {
 // character for itself.
 bool matches_wildcard(std::string_view pattern, std::string_view text);
 
+// Letters, digits and underscores, and no digit in front.
+bool is_identifier(std::string_view text);
+
 // A shape that names have. One that begins with a slash is a path: `:id` at the end of a segment
 // stands for one character or more, up to the next slash (`/users/:id`, `/rooms/room_:number/log`).
 // Any other is text with wildcards. Immutable once compiled; any thread may match.

@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "base/name_pattern.h"
 #include "config/rules.h"
 
 // The rules of gyre.jwks and gyre.token.
@@ -9,15 +8,6 @@ namespace {
 
 constexpr size_t kMetaFieldsMax = 64;  // each is looked for in every token
 constexpr int kPathMax = 16;
-
-// ^[A-Za-z_][A-Za-z0-9_]*$
-bool is_field(std::string_view text) {
-  const auto is_letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  return !text.empty() && is_letter(text[0]) &&
-         std::ranges::all_of(text, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
-}
 
 // What is wrong with it; empty if nothing is. Backslashes stand before what belongs to a name.
 std::string_view wrong_in_path(std::string_view path) {
@@ -72,7 +62,7 @@ void check_tokens(Report& report, const Tree& tree) {
     report.add(tree, kMeta, fmt::format("{} has more than {} fields", kMeta, kMetaFieldsMax));
   }
   for (const auto& [field, path] : meta) {
-    if (!is_field(field)) {
+    if (!is_identifier(field)) {
       report.add(tree, kMeta,
                  fmt::format("{}: \"{}\" must match ^[A-Za-z_][A-Za-z0-9_]*$", kMeta, field));
     }
