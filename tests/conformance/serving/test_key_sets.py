@@ -185,6 +185,24 @@ class KeySets(unittest.TestCase):
         self.assertEqual(answer, Closed(3500, "invalid token"))
         self.assertEqual(self.backend.paths, [])
 
+    def test_each_issuer_has_a_set_of_its_own(self):
+        late = self.enterContext(KeyServer())
+        late.keys = [self.second.jwk()]
+        late.gate.clear()
+        one = {"name": "one", "endpoint": self.backend.url("/one"), "issuer": "https://one"}
+        two = {"name": "two", "endpoint": late.url("/two"), "issuer": "https://two", "audience": "app"}
+        server = self.enterContext(Server({"gyre": {"jwks": {"providers": [one, two]}}}))
+        of_two = {"sub": "ann", "iss": "https://two", "aud": ["app"]}
+        waiting = self.ask(server, self.second.sign(of_two))
+        self.assertIn("connect", self.connect(server, self.first.sign({"sub": "ann", "iss": "https://one"})))
+        late.gate.set()
+        self.assertIn("connect", json.loads(waiting.receive(WAIT_SECONDS)))
+        invalid = Closed(3500, "invalid token")
+        self.assertEqual(self.connect(server, self.second.sign({"sub": "ann", "iss": "https://one"})), invalid)
+        self.assertEqual(self.connect(server, self.second.sign({**of_two, "aud": "other"})), invalid)
+        self.assertEqual(self.connect(server, self.first.sign({"sub": "ann", "iss": "https://three"})), invalid)
+        self.assertEqual({*self.backend.paths, *late.paths}, {"/one", "/two"})
+
     # --- Sets that are late, empty, huge or none
 
     def expect_no_set(self, server: Server, connection: WebSocket | None = None) -> None:
