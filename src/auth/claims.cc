@@ -267,12 +267,16 @@ void append_member(std::string& object, std::string_view name, std::string_view 
   object.append(":").append(raw);
 }
 
-// Meta with what the rules have found; a meta that is no object has no room for it.
-std::string with_found(std::string_view meta,
+// Meta with what the rules have found; a meta that is no object has no room for it. The parser is
+// done with the claims.
+std::string with_found(dom::parser& parser, std::string_view meta,
                        const std::vector<std::pair<std::string_view, std::string>>& found) {
-  std::string result = "{";
+  size_t size = meta.size();
+  for (const auto& [name, raw] : found) size += name.size() + raw.size() + 4;
+  std::string result;
+  result.reserve(size + 2);
+  result = "{";
   if (meta.starts_with('{')) {
-    dom::parser parser;
     const simdjson::padded_string padded(meta);
     dom::document document = parser.iterate(padded);
     for (auto field : document.get_object()) {
@@ -286,12 +290,13 @@ std::string with_found(std::string_view meta,
   return result += '}';
 }
 
-void apply_meta_rules(Claims& claims, dom::document& document, std::span<const MetaRule> rules) {
+void apply_meta_rules(Claims& claims, dom::parser& parser, dom::document& document,
+                      std::span<const MetaRule> rules) {
   std::vector<std::pair<std::string_view, std::string>> found;
   for (const MetaRule& rule : rules) {
     if (auto raw = find_raw(document, rule)) found.emplace_back(rule.field, std::move(*raw));
   }
-  if (!found.empty()) claims.meta = with_found(claims.meta, found);
+  if (!found.empty()) claims.meta = with_found(parser, claims.meta, found);
 }
 
 Claims read(std::string_view json, const ClaimRules& rules) {
@@ -314,7 +319,7 @@ Claims read(std::string_view json, const ClaimRules& rules) {
     take_claim(claims, options, key, value);
   }
   claims.options = std::move(options).finish(claims.undecodable);
-  if (!rules.meta.empty()) apply_meta_rules(claims, document, rules.meta);
+  if (!rules.meta.empty()) apply_meta_rules(claims, parser, document, rules.meta);
   return claims;
 }
 
