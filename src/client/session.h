@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -106,7 +106,7 @@ class Session final : public LocalCounted, runtime::Timer {
       size_t begin = 0;
       size_t cost() const { return sizeof(Waiting) + bytes.size(); }
     };
-    std::deque<Waiting> backlog;
+    std::list<Waiting> backlog;  // which takes no memory while it is empty
     size_t backlog_cost = 0;
     std::vector<std::pair<hub::ChannelSlot, uint32_t>> unsubscribes;  // waiting for a join; ids
     uint32_t unsubscribe_due = 0;  // when the first of them has waited too long
