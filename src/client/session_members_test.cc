@@ -148,6 +148,29 @@ TEST_F(MembersTest, DeltasAreNegotiated) {
   EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("delta":true)")));
 }
 
+// Who subscribes at a position has not got the publication that stands there.
+TEST_F(MembersTest, DeltasNeedMoreThanAPosition) {
+  const auto publish = [&](int i) {
+    auto publication = make_ref<protocol::Publication>(
+        "\"The quick brown fox jumps over the lazy dog " + std::to_string(i) + '"');
+    publication->wants_delta = true;
+    node_.publish("deltas:a", std::move(publication),
+                  {.size = 10, .ttl = std::chrono::seconds(600), .meta_ttl = {}});
+  };
+  TestClient& other = node_.connected();
+  other.say(R"({"id":2,"subscribe":{"channel":"deltas:a","delta":"fossil"}})");
+  publish(1);
+  TestClient& client = node_.connected();
+  ASSERT_THAT(client.say(R"({"id":2,"subscribe":{"channel":"deltas:a","delta":"fossil",)"
+                         R"("recover":true,"offset":1}})"),
+              ElementsAre(testing::AllOf(HasSubstr(R"("recovered":true)"),
+                                         testing::Not(HasSubstr("publications")))));
+  publish(2);
+  EXPECT_THAT(client.heard(), ElementsAre(testing::Not(HasSubstr(R"("delta":true)"))));
+  publish(3);
+  EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("delta":true)")));
+}
+
 TEST_F(MembersTest, FiltersAreTakenWhereTheyAreAllowed) {
   TestClient& client = node_.connected();
   const std::string with = R"("tf":{"key":"color","cmp":"eq","val":"red"}}})";

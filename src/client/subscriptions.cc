@@ -11,8 +11,10 @@ uint8_t Session::receiver_flags(const SubscribePlan& plan, const hub::Joined& jo
   uint8_t flags = 0;
   if (plan.is_positioned()) flags |= Receiver::kPositioned;
   if (plan.has_delta) flags |= Receiver::kDelta;
-  // Whoever has recovered has the publication that the next one is made of.
-  if (plan.has_delta && (joined.recovery.recovered || GYRE_PLANTED(delta_ready_at_once))) {
+  // Whoever gets the newest with the answer has what the next one is made of. Who has missed
+  // nothing may have subscribed at that position, and have got none since.
+  const bool has_base = !joined.recovery.publications.empty();
+  if (plan.has_delta && (has_base || GYRE_PLANTED(delta_ready_at_once))) {
     flags |= Receiver::kDeltaReady;
   }
   if (plan.wants_announcements) flags |= Receiver::kAnnouncements;

@@ -215,7 +215,12 @@ void Home::arrived(const protocol::PublicationRef& publication, std::string_view
 
 protocol::PublicationRef Home::take_base(const protocol::PublicationRef& publication,
                                          Verdict verdict) {
-  if (!keeps_last_ || verdict == Verdict::stale || publication->offset == 0) return nullptr;
+  if (!keeps_last_ || verdict == Verdict::stale) return nullptr;
+  if (publication->offset == 0) {
+    // Not one of the stream, but what its subscribers would make the next one of: that comes whole.
+    last_.reset();
+    return nullptr;
+  }
   protocol::PublicationRef before = std::exchange(last_, publication);
   const bool is_next =
       before && (before->offset + 1 == publication->offset || GYRE_PLANTED(delta_from_any_base));

@@ -476,6 +476,9 @@ TEST_F(HomeTest, DeltasAreAgainstTheDirectPredecessor) {
   EXPECT_TRUE(deliver(7, true));
   EXPECT_FALSE(deliver(8, false)) << "its author wants none";
   EXPECT_TRUE(deliver(9, true));
+  EXPECT_FALSE(deliver(0, true)) << "history does not keep it";
+  EXPECT_FALSE(deliver(10, true)) << "subscribers would make it of the one before";
+  EXPECT_TRUE(deliver(11, true));
 }
 
 // --- PositionCheck
