@@ -159,9 +159,8 @@ TEST_F(EncodeTest, KeepsNumbersAndEscapesAsTheyAre) {
 
 TEST_F(EncodeTest, WritesPresenceAndChannels) {
   PresenceResult presence;
-  presence.members = {
-      member({.user = "u", .client = "a", .conn_info = "", .chan_info = "[1, 2]"}),
-      member({.user = "", .client = "b", .conn_info = "null", .chan_info = ""})};
+  presence.members = {member({.user = "u", .client = "a", .conn_info = "", .chan_info = "[1, 2]"}),
+                      member({.user = "", .client = "b", .conn_info = "null", .chan_info = ""})};
   const std::string members = R"({"a":{"user":"u","client":"a","chan_info":[1,2]},)"
                               R"("b":{"user":"","client":"b","conn_info":null}})";
   EXPECT_EQ(encode(AnyResult(presence)), R"("result":{"presence":)" + members + "}");
@@ -196,8 +195,7 @@ TEST_F(EncodeTest, FailsForPayloadsThatAreNoJson) {
   EXPECT_FALSE(encode(AnyResult(history(std::string("\0\1", 2)))));
   EXPECT_FALSE(encode(AnyResult(history("{}x"))));
   PresenceResult presence;
-  presence.members = {
-      member({.user = "u", .client = "c", .conn_info = "\xff", .chan_info = ""})};
+  presence.members = {member({.user = "u", .client = "c", .conn_info = "\xff", .chan_info = ""})};
   EXPECT_FALSE(encode(AnyResult(presence)));
   BatchResult batch;
   batch.replies.push_back({.method = Method::history, .answer = AnyResult(history("{"))});

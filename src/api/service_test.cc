@@ -296,8 +296,7 @@ TEST_F(ServiceTest, APageOfPresenceHasABound) {
   for (int i = 0; i < 10'500; ++i) {
     EXPECT_TRUE(run([&](Service&) {
       return node_->presence.add(
-          "news",
-          {.user = "u", .client = std::to_string(i), .conn_info = "", .chan_info = ""});
+          "news", {.user = "u", .client = std::to_string(i), .conn_info = "", .chan_info = ""});
     }));
   }
   const auto page = run([](Service& service) {

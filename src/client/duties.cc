@@ -138,7 +138,8 @@ void Session::await_join(hub::ChannelSlot channel, uint32_t id) {
 // Counted from when the last one was due, not from when it came: sessions that a stall has brought
 // together in one turn part again.
 uint32_t Session::next_presence_tick(uint32_t due) const {
-  const uint32_t interval = std::max(1u, ticks(std::min(services_.settings->presence_update_interval, kFar)));
+  const uint32_t interval =
+      std::max(1u, ticks(std::min(services_.settings->presence_update_interval, kFar)));
   const uint32_t passed = ticks(services_.shard.now()) - due;
   return due + (passed / interval + 1) * interval;
 }

@@ -220,8 +220,8 @@ TEST_F(RefreshedInfoTest, IsThatOfTheConnectionsRefresh) {
   });
   EXPECT_THAT(seen(), HasSubstr(R"("conn_info":3,"chan_info":{"c":1})"));
   const int adds = node_[0].presence.adds;
-  ann_.say(R"({"id":4,"refresh":{"token":")" +
-           token(R"({"sub":"ann","exp":4000000001,"info":3})") + "\"}}");
+  ann_.say(R"({"id":4,"refresh":{"token":")" + token(R"({"sub":"ann","exp":4000000001,"info":3})") +
+           "\"}}");
   EXPECT_EQ(node_[0].presence.adds, adds) << "nothing has changed";
 }
 
@@ -290,8 +290,8 @@ TEST_F(MembersTest, WhoHasLeftIsNotPresent) {
   EXPECT_THAT(node_[0].presence.log, ElementsAre("remove", "leave"));
 }
 
-// A reply over the bound of a queue ends its connection; of a very large channel that is seen before
-// it is written.
+// A reply over the bound of a queue ends its connection; of a very large channel that is seen
+// before it is written.
 TEST(LargePresence, EndsTheConnectionThatCannotTakeIt) {
   TestNode node(1, settings(), {.queue_bytes_max = 8192});
   TestClient& client = node.connected();

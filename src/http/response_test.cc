@@ -16,8 +16,8 @@ TEST(Response, IsOnePieceWithItsLength) {
 
 TEST(Response, IsTheSameInTheBodysOwnMemory) {
   for (const int status : {200, 204, 304}) {
-    for (const Envelope& envelope :
-         {Envelope(), Envelope{.date = "D", .keep_alive = false}, Envelope{.is_head_request = true}}) {
+    for (const Envelope& envelope : {Envelope(), Envelope{.date = "D", .keep_alive = false},
+                                     Envelope{.is_head_request = true}}) {
       Response response(status, "text/plain", "hello");
       response.body.reserve(1000);
       const std::string copied = response.encode(envelope);

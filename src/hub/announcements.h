@@ -19,7 +19,9 @@ class Announcements {
  public:
   bool empty() const { return entries_.empty(); }
   size_t size() const { return entries_.size(); }
-  void add(protocol::AnnouncementRef announcement) { entries_.emplace_back(std::move(announcement)); }
+  void add(protocol::AnnouncementRef announcement) {
+    entries_.emplace_back(std::move(announcement));
+  }
 
   // What is in some frames, for the metrics.
   struct Tally {

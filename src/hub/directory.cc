@@ -108,15 +108,14 @@ void Directory::part(std::string channel, std::string client, protocol::Announce
   if (leave) count_sent(*leave);
   const runtime::ShardId home = home_of(channel);
   runtime::Shard& shard = shard_.set()[home];
-  runtime::send_errand(
-      shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
-              client = std::move(client), leave = std::move(leave)]() mutable {
-        // Asked for in this order (spec redis.md 6), but the one does not wait for the other: a
-        // slow store must not put the leave behind the join of a client that is back already.
-        if (!client.empty()) shard.tasks().spawn(remove_at_home(parts, channel, std::move(client)));
-        if (!leave) return;
-        shard.tasks().spawn(announce_at_home(parts, std::move(channel), std::move(leave)));
-      });
+  runtime::send_errand(shard, [&shard, parts = homes_[home.value], channel = std::move(channel),
+                               client = std::move(client), leave = std::move(leave)]() mutable {
+    // Asked for in this order (spec redis.md 6), but the one does not wait for the other: a
+    // slow store must not put the leave behind the join of a client that is back already.
+    if (!client.empty()) shard.tasks().spawn(remove_at_home(parts, channel, std::move(client)));
+    if (!leave) return;
+    shard.tasks().spawn(announce_at_home(parts, std::move(channel), std::move(leave)));
+  });
 }
 
 void Directory::count_sent(const protocol::Announcement& announcement) {

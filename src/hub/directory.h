@@ -45,8 +45,8 @@ class Directory : runtime::ShardBound {
   void withdraw(std::string channel, std::string client);
   // Tells the channel's subscribers that somebody has joined.
   void announce(std::string channel, protocol::AnnouncementRef announcement);
-  // The end of a subscription, for all others: first the client is no longer in the presence, unless
-  // the name is empty, then the leave is told, unless it is null.
+  // The end of a subscription, for all others: first the client is no longer in the presence,
+  // unless the name is empty, then the leave is told, unless it is null.
   void part(std::string channel, std::string client, protocol::AnnouncementRef leave);
 
   runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest request);

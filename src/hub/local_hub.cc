@@ -128,8 +128,8 @@ void LocalHub::remove(ChannelSlot channel, uint32_t index) {
   const Receiver& receiver = channels_[channel.value].receivers[index];
   if (receiver.is(Receiver::kAnnouncements) && has_untold(channel)) {
     Extras& extras = *channels_[channel.value].extras;
-    const auto newcomer = std::ranges::find(
-        extras.newcomers, receiver.outlet, [](const auto& one) { return one.first.outlet; });
+    const auto newcomer = std::ranges::find(extras.newcomers, receiver.outlet,
+                                            [](const auto& one) { return one.first.outlet; });
     const size_t skips = newcomer == extras.newcomers.end() ? 0 : newcomer->second;
     // What cannot be written for it does not matter to one that goes.
     static_cast<void>(tell_alone(name(channel), extras.untold, receiver, skips));
