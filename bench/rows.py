@@ -21,6 +21,7 @@ class Row:
     own_tables: bool = False  # a descriptor table per shard: more connections than one holds
     rate: int = 0  # with {rate}: publications/s to begin the search with, and to use without a peer
     short: bool = False  # part of the short series
+    verified: bool = True  # where the mode can; a delta's number cannot be read
     alone: bool = False  # only when named: takes the whole machine and minutes
     also: tuple = ()  # further figures of the best round, for the remark
     goals: dict = dataclasses.field(default_factory=dict)  # of figures, by key
@@ -32,7 +33,8 @@ class Row:
     @property
     def connections(self):
         words = self.load.split()
-        return int(words[words.index("--connections") + 1]) if "--connections" in words else 100
+        counted = [int(words[at + 1]) for at, word in enumerate(words) if word in ("--connections", "--members")]
+        return sum(counted) if counted else 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +111,16 @@ def fanout_rows():
         Row("fanout-1-w1", "fanout --connections 1 --window 1", short=True, **fanout,
             goals={"cpu_us_per_delivery": Goal(1 / 4, 20 / 4.2), "to_all_p50_us": Goal(1 / 2, 21.6 / 8.3)}),
     ]
+    # What negotiated deltas and filters add to fanout-1k-1kb and fanout-1k-w1: a publication differs from the one
+    # before in its stamp; each filter is asked once, and passes.
+    rows += [
+        Row("fanout-1k-delta",
+            "fanout --connections 1000 --window 1 --gather-us 200 --size 1024 --channel delta:bench --delta",
+            verified=False, **fanout | {"floor": None, "also": ("deliveries_per_s", "message_bytes")}),
+        Row("fanout-1k-100-filters",
+            "fanout --connections 1000 --window 1 --gather-us 200 --channel filter:bench --filters 100",
+            **fanout | {"floor": None}),
+    ]
     for count in ("1k", "10k"):
         for text, size in (("64b", 64), ("1kb", 1024), ("4kb", 4096), ("10kb", 10240)):
             rows.append(Row(f"fanout-{count}-{text}",
@@ -161,6 +173,10 @@ def request_rows():
         Row("connect", "connect", **storm),
         Row("connect-token", f"connect {tokens}", short=True, **storm,
             goals={"cpu_us_per_connection": Goal(1 / 4, 67 / 8.6)}),
+        Row("join-10k-present", "connect --channel present:bench --members 10000 --gather-us 200",
+            **storm | {"floor_load": "connect", "also": ("connections_per_s", "latency_p50_us")}),
+        Row("join-10k-told", "connect --channel told:bench --members 10000 --gather-us 200 --concurrency 16",
+            **storm | {"floor": None, "also": ("connections_per_s", "told_per_connection")}),
         Row("recover-10", "recover --channel hist:bench --missed 10", short=True, floor_load="connect", **storm,
             goals={"cpu_us_per_connection": Goal(1 / 5, 108 / 8.6)}),
         Row("recover-50", "recover --channel hist:bench --missed 50", floor_load="connect", **storm),

@@ -33,7 +33,8 @@ def run_load(options, server, row, process, port, duration=None):
                f"127.0.0.1:{port}", "--pid", str(process.pid), "--label", row.name]
     if "--duration" not in command and row.mode != "idle":
         command += ["--duration", str(duration or options.duration)]
-    if not options.no_verify and (row.mode == "fanout" or row.mode == "channels" and "--raw" not in command):
+    can_verify = row.mode == "fanout" or row.mode == "channels" and "--raw" not in command
+    if not options.no_verify and row.verified and can_verify:
         command.append("--verify")
     done = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS_MAX,
                           preexec_fn=pin(1 if options.pin and row.shards == 1 else None))

@@ -105,7 +105,13 @@ class Centrifuge(Server):
             },
             "channel": {
                 "without_namespace": permissions,
-                "namespaces": [{"name": "hist", **permissions, **history}],
+                "namespaces": [{"name": "hist", **permissions, **history},
+                               {"name": "delta", **permissions, **history, "delta_publish": True,
+                                "allowed_delta_types": ["fossil"]},
+                               {"name": "filter", **permissions, "allow_tags_filter": True},
+                               {"name": "present", **permissions, "presence": True},
+                               {"name": "told", **permissions, "presence": True, "join_leave": True,
+                                "force_push_join_leave": True}],
             },
         }, indent=2))
         return [self.binary, "-c", str(path)]

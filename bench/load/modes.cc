@@ -4,6 +4,19 @@
 #include "load/wire.h"
 
 namespace gyre::bench {
+namespace {
+
+/// What a subscribe request says beside its channel. A filter looks at two tags; the second one is
+/// what it passes by.
+std::string subscribe_members(const Options& options, uint32_t index) {
+  if (options.delta) return R"(,"delta":"fossil")";
+  if (options.filters == 0) return {};
+  return fmt::format(
+      R"(,"tf":{{"op":"or","nodes":[{{"key":"kind","cmp":"eq","val":"{}"}},{{"key":"all","cmp":"ex"}}]}})",
+      index % options.filters);
+}
+
+}  // namespace
 
 Report begin_report(const Options& options) {
   Report report;
@@ -48,7 +61,8 @@ Script subscriber_script(const Options& options) {
                              ? numbered(options.channel, at)
                              : channel_name(options, index % options.channels));
     }
-    return login_frame(options.protocol, token_of(options, index), channels);
+    return login_frame(options.protocol, token_of(options, index), channels, nullptr,
+                       subscribe_members(options, index));
   };
   return {login, 1 + options.subscriptions};
 }

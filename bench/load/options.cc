@@ -33,6 +33,7 @@ who
 what
   --window N  --publishers N  --size BYTES  --rate N  --batch N  --broadcast N  --missed N
   --concurrency N  --good N  --gather-us N (receivers look only so often)  --excess X
+  --members N (in the channel meanwhile)  --delta (fossil)  --filters N (different ones, all pass)
 how long, in seconds
   --duration S  --warmup S  --settle S  --cpu-seconds S  --patience S (until a stalled one is cut)
 how
@@ -109,6 +110,9 @@ std::map<std::string_view, Target> flags_of(Options& options) {
       {"broadcast", &options.broadcast},
       {"missed", &options.missed},
       {"concurrency", &options.concurrency},
+      {"members", &options.members},
+      {"delta", &options.delta},
+      {"filters", &options.filters},
       {"gather-us", &options.gather_us},
       {"good", &options.good},
       {"duration", &options.duration},
@@ -142,6 +146,12 @@ void check(const Options& options) {
   at_least_one("opening", options.opening);
   if (options.batch > 1 && options.broadcast > 1)
     fail("--batch and --broadcast exclude each other");
+  if ((options.delta || options.filters > 0) && options.protocol != Protocol::json)
+    fail("--delta and --filters are for --protocol json");
+  if (options.delta && options.filters > 0) fail("--delta and --filters exclude each other");
+  if (options.delta && options.verify) fail("a delta has no stamp that --verify could read");
+  if (options.members > 0 && options.mode != Mode::connect)
+    fail("--members is for the mode connect");
 }
 
 }  // namespace

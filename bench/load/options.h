@@ -36,7 +36,10 @@ struct Options {
   uint32_t broadcast = 1;
   uint32_t missed = 10;
   uint32_t concurrency = 64;
-  uint32_t gather_us = 0;  // fan-out: receivers look every so many microseconds
+  uint32_t members = 0;    // connect: who is in the channel meanwhile
+  bool delta = false;      // subscribers negotiate fossil deltas
+  uint32_t filters = 0;    // subscribers have so many different ones, which all pass
+  uint32_t gather_us = 0;  // fan-out, members: receivers look every so many microseconds
   uint32_t good = 10;      // subscribers that read, beside those that do not
 
   double duration = 1.2;

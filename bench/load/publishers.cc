@@ -81,6 +81,7 @@ void Publishers::build_request() {
     body += R"(,"data":)";
     stamp_at_.push_back(body.size() + kStampAt);
     body += data;
+    if (options_.filters > 0) body += R"(,"tags":{"kind":"none","all":"1"})";
   };
   if (options_.broadcast > 1) {
     method = "broadcast";

@@ -51,6 +51,17 @@ class StormObserver final : public Observer {
   std::vector<uint32_t> recovered_;
 };
 
+/// Who is in the channel all the time, and is told of those who come and go where the server does
+/// that.
+class MembersObserver final : public Observer {
+ public:
+  void on_push(uint32_t /*index*/, std::string_view /*message*/) override { ++told_; }
+  uint64_t told() const { return told_; }
+
+ private:
+  uint64_t told_ = 0;
+};
+
 class Storm {
  public:
   explicit Storm(const Options& options)
@@ -62,15 +73,18 @@ class Storm {
 
   void run() {
     if (options_.mode == Mode::recover) prepare_history();
+    open_members();
     for (uint32_t at = 0; at < swarm_.size(); ++at) open(at);
     cycle_for(options_.warmup);
     Stopwatch watch(options_.pid);
     took_.clear();
     const uint64_t before = cycles_;
     const uint64_t recovered_before = recovered_;
+    const uint64_t told_before = members_observer_.told();
     watch.start();
     cycle_for(options_.duration);
     watch.stop();
+    told_ = members_observer_.told() - told_before;
     report(watch, cycles_ - before, recovered_ - recovered_before);
   }
 
@@ -109,6 +123,17 @@ class Storm {
     while (publishers.outstanding() > 0) loop_.turn(kSecond);
   }
 
+  void open_members() {
+    if (options_.members == 0) return;
+    members_ = std::make_unique<Swarm>(options_, subscriber_, loop_, members_observer_, 0,
+                                       options_.members);
+    while (members_->live() < members_->size()) {
+      members_->open_some();
+      loop_.turn(kSecond);
+    }
+    loop_.gather(int64_t{options_.gather_us} * kMicrosecond);
+  }
+
   void open(uint32_t index) {
     opened_[index] = now_ns();
     swarm_.open(index);
@@ -141,6 +166,10 @@ class Storm {
           .number("size", options_.size)
           .number("recovered", recovered);
     }
+    if (options_.members > 0) {
+      report.number("members", options_.members)
+          .number("told_per_connection", static_cast<double>(told_) / static_cast<double>(cycles));
+    }
     add_cpu(report, watch, static_cast<double>(cycles), "connection", "connections");
     report.number("latency_p50_us", took_.quantile_us(0.5))
         .number("latency_p99_us", took_.quantile_us(0.99));
@@ -152,12 +181,15 @@ class Storm {
   Script subscriber_ = subscriber_script(options_);
   Script script_;
   StormObserver observer_;
+  MembersObserver members_observer_;
+  std::unique_ptr<Swarm> members_;
   Swarm swarm_;
   std::vector<int64_t> opened_;
   std::vector<Position> positions_;
   uint32_t logins_ = 0;
   uint64_t cycles_ = 0;
   uint64_t recovered_ = 0;
+  uint64_t told_ = 0;  // pushes to members
   Histogram took_;
 };
 

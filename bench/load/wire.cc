@@ -62,7 +62,7 @@ std::string protobuf_login(std::string_view token, const std::vector<std::string
 }
 
 std::string json_login(std::string_view token, const std::vector<std::string>& channels,
-                       const Position* since) {
+                       const Position* since, std::string_view members) {
   std::string out = token.empty() ? R"({"id":1,"connect":{}})"
                                   : fmt::format(R"({{"id":1,"connect":{{"token":"{}"}}}})", token);
   uint64_t id = 1;
@@ -72,7 +72,7 @@ std::string json_login(std::string_view token, const std::vector<std::string>& c
       out +=
           fmt::format(R"(,"recover":true,"epoch":"{}","offset":{})", since->epoch, since->offset);
     }
-    out += "}}";
+    out.append(members).append("}}");
   }
   return out;
 }
@@ -140,9 +140,10 @@ std::string pong_frame(Protocol protocol) {
 }
 
 std::string login_frame(Protocol protocol, std::string_view token,
-                        const std::vector<std::string>& channels, const Position* since) {
+                        const std::vector<std::string>& channels, const Position* since,
+                        std::string_view members) {
   return client_frame(protocol, protocol == Protocol::json
-                                    ? json_login(token, channels, since)
+                                    ? json_login(token, channels, since, members)
                                     : protobuf_login(token, channels, since));
 }
 

@@ -26,9 +26,11 @@ struct Position {
   uint64_t offset = 0;
 };
 
-/// Connect and subscribe in one frame, as SDKs send them. With `since` the subscriptions recover.
+/// Connect and subscribe in one frame, as SDKs send them. With `since` the subscriptions recover;
+/// `members` are further ones of each request, for JSON.
 std::string login_frame(Protocol protocol, std::string_view token,
-                        const std::vector<std::string>& channels, const Position* since = nullptr);
+                        const std::vector<std::string>& channels, const Position* since = nullptr,
+                        std::string_view members = {});
 
 /// A client's publication, as a frame.
 std::string publish_frame(Protocol protocol, uint32_t id, std::string_view channel,

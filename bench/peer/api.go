@@ -19,8 +19,9 @@ type api struct {
 }
 
 type publishRequest struct {
-	Channel string          `json:"channel"`
-	Data    json.RawMessage `json:"data"`
+	Channel string            `json:"channel"`
+	Data    json.RawMessage   `json:"data"`
+	Tags    map[string]string `json:"tags"`
 }
 
 type publishResult struct {
@@ -193,6 +194,12 @@ func (a *api) publish(request *publishRequest) (*publishResult, *failure) {
 		publish := options.publishOptions()
 		more = append(more, centrifuge.WithHistory(publish.HistorySize, publish.HistoryTTL))
 	}
+	if options.DeltaPublish {
+		more = append(more, centrifuge.WithDelta(true))
+	}
+	if len(request.Tags) > 0 {
+		more = append(more, centrifuge.WithTags(request.Tags))
+	}
 	done, err := a.node.Publish(request.Channel, request.Data, more...)
 	if err != nil {
 		return nil, failureOf(err)
@@ -206,7 +213,7 @@ func (a *api) broadcast(request *broadcastRequest) (*broadcastResult, *failure) 
 	}
 	responses := make([]publishResponse, len(request.Channels))
 	for at, channel := range request.Channels {
-		responses[at].Result, responses[at].Error = a.publish(&publishRequest{channel, request.Data})
+		responses[at].Result, responses[at].Error = a.publish(&publishRequest{Channel: channel, Data: request.Data})
 	}
 	return &broadcastResult{responses}, nil
 }

@@ -47,6 +47,26 @@ type channelOptions struct {
 	HistorySize                int      `json:"history_size"`
 	HistoryTTL                 duration `json:"history_ttl"`
 	ForceRecovery              bool     `json:"force_recovery"`
+	Presence                   bool     `json:"presence"`
+	JoinLeave                  bool     `json:"join_leave"`
+	ForcePushJoinLeave         bool     `json:"force_push_join_leave"`
+	DeltaPublish               bool     `json:"delta_publish"`
+	AllowedDeltaTypes          []string `json:"allowed_delta_types"`
+	AllowTagsFilter            bool     `json:"allow_tags_filter"`
+}
+
+func (o *channelOptions) subscribeOptions() centrifuge.SubscribeOptions {
+	options := centrifuge.SubscribeOptions{
+		EnableRecovery:  o.ForceRecovery,
+		EmitPresence:    o.Presence,
+		EmitJoinLeave:   o.JoinLeave,
+		PushJoinLeave:   o.ForcePushJoinLeave,
+		AllowTagsFilter: o.AllowTagsFilter,
+	}
+	for _, delta := range o.AllowedDeltaTypes {
+		options.AllowedDeltaTypes = append(options.AllowedDeltaTypes, centrifuge.DeltaType(delta))
+	}
+	return options
 }
 
 func (o *channelOptions) publishOptions() centrifuge.PublishOptions {
@@ -147,9 +167,7 @@ func connected(channels *channelTable) centrifuge.ConnectHandler {
 				done(centrifuge.SubscribeReply{}, err)
 				return
 			}
-			done(centrifuge.SubscribeReply{
-				Options: centrifuge.SubscribeOptions{EnableRecovery: options.ForceRecovery},
-			}, nil)
+			done(centrifuge.SubscribeReply{Options: options.subscribeOptions()}, nil)
 		})
 		client.OnPublish(func(event centrifuge.PublishEvent, done centrifuge.PublishCallback) {
 			options, err := channels.find(event.Channel)
