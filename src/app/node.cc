@@ -218,6 +218,10 @@ NodeShard::NodeShard(Node& node, size_t index)
       proxies_.emplace(shard_, *node.http_client_, node.grpc_client_, node.options_.proxies,
                        metrics_);
       services_.proxies = &*proxies_;
+      if (proxies_->has(proxy::Event::subscribe_stream)) {
+        streams_.emplace(shard_);
+        services_.streams = &*streams_;
+      }
     }
   }
   node.hubs_[index] = &hub_;

@@ -15,6 +15,7 @@
 #include "client/moderation.h"
 #include "client/rate_limiter.h"
 #include "client/roster.h"
+#include "client/streams.h"
 #include "client/user_statuses.h"
 #include "engine/broker.h"
 #include "engine/presence_store.h"
@@ -153,6 +154,7 @@ class NodeShard {
   client::RegexCache regexes_;
   std::optional<auth::KeySets> key_sets_;
   std::optional<proxy::Proxies> proxies_;
+  std::optional<client::Streams> streams_;
   client::Services services_;
   client::Audience audience_;
   std::unique_ptr<hub::PositionCheck> position_check_;

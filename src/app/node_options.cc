@@ -70,6 +70,9 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
       .publish_proxy = config::chosen_proxy(from, "publish_proxy_enabled", "publish_proxy_name"),
       .sub_refresh_proxy =
           config::chosen_proxy(from, "sub_refresh_proxy_enabled", "sub_refresh_proxy_name"),
+      .subscribe_stream_proxy = config::chosen_proxy(from, "subscribe_stream_proxy_enabled",
+                                                     "subscribe_stream_proxy_name"),
+      .is_subscribe_stream_bidirectional = from.boolean("subscribe_stream_proxy_bidirectional"),
       .channel_regex = from.text("channel_regex"),
       .publication_data_format = data_format(from.text("publication_data_format"), format),
   };

@@ -16,9 +16,10 @@ namespace {
 
 using config::UsedProxy;
 
-constexpr proxy::Event kEvents[] = {proxy::Event::connect,     proxy::Event::refresh,
-                                    proxy::Event::subscribe,   proxy::Event::publish,
-                                    proxy::Event::sub_refresh, proxy::Event::rpc};
+constexpr proxy::Event kEvents[] = {proxy::Event::connect,         proxy::Event::refresh,
+                                    proxy::Event::subscribe,       proxy::Event::publish,
+                                    proxy::Event::sub_refresh,     proxy::Event::rpc,
+                                    proxy::Event::subscribe_stream};
 
 std::vector<std::string> in_lower_case(const std::vector<std::string>& names) {
   std::vector<std::string> result;
@@ -175,6 +176,12 @@ Result<proxy::Definition> definition(const UsedProxy& used, size_t response_max)
   GYRE_CHECK(event != std::end(kEvents));
   proxy::Definition made{.event = *event, .name = used.name, .http = {}, .grpc = {}};
   if (config::is_http_endpoint(used.section.text("endpoint"))) {
+    if (*event == proxy::Event::subscribe_stream) {
+      return fail(Errc::invalid,
+                  fmt::format("{}.endpoint must not be HTTP: subscription streams are there over "
+                              "GRPC alone, with grpc:// in front of host and port",
+                              used.path));
+    }
     GYRE_TRY(made.http, http_options(used, response_max));
   } else {
     GYRE_TRY(made.grpc, grpc_options(used, response_max));

@@ -131,6 +131,22 @@ TEST(ProxyDefinitions, AreOverGrpcWithAnyOtherEndpoint) {
   EXPECT_EQ((*made)->list()[2].grpc->channel->address, "own:1");
 }
 
+TEST(ProxyDefinitions, HaveStreamsOverGrpcAlone) {
+  const auto made = [](const std::string& endpoint) {
+    return proxy_definitions(
+        proxied_tree(R"({"channel":{"proxy":{"subscribe_stream":{"endpoint":")" + endpoint +
+                     R"("}},"without_namespace":{"subscribe_stream_proxy_enabled":true}}})"));
+  };
+  const auto over_grpc = made("grpc://s:1");
+  ASSERT_TRUE(over_grpc) << over_grpc.error().context;
+  ASSERT_EQ((*over_grpc)->list().size(), 1u);
+  EXPECT_EQ((*over_grpc)->list()[0].event, proxy::Event::subscribe_stream);
+  const auto over_http = made("https://s");
+  ASSERT_FALSE(over_http);
+  EXPECT_THAT(over_http.error().context,
+              HasSubstr("channel.proxy.subscribe_stream.endpoint must not be HTTP"));
+}
+
 TEST(ProxyDefinitions, NameTheKeyOfGrpcThatIsWrong) {
   const auto told = [](const std::string& endpoint, const std::string& grpc) {
     const auto made = proxy_definitions(

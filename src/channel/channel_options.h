@@ -52,6 +52,9 @@ struct ChannelOptions {
   std::string subscribe_proxy;
   std::string publish_proxy;
   std::string sub_refresh_proxy;
+  // The proxy that streams subscriptions, and whether clients' publications go to it.
+  std::string subscribe_stream_proxy;
+  bool is_subscribe_stream_bidirectional = false;
 
   std::string channel_regex;  // RE2, unanchored, over what stands behind the namespace boundary
   DataFormat publication_data_format = DataFormat::non_empty;

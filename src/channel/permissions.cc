@@ -58,6 +58,11 @@ bool is_asked_of_backend(const Resolved& channel, const Requester& who, const Na
          !channel.name.is_private && !is_user_limited(channel, rules);
 }
 
+bool is_streamed_by_backend(const Resolved& channel, const NameRules& rules) {
+  return !channel.options().subscribe_stream_proxy.empty() && !channel.name.is_private &&
+         !is_user_limited(channel, rules);
+}
+
 Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
   if (channel.name.is_private) return Ground::none;
   const bool is_limited = is_user_limited(channel, rules);

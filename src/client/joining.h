@@ -53,6 +53,8 @@ struct Session::SubscribePlan {
   bool wants_announcements = false;  // of others, and its own
   std::shared_ptr<const protocol::TagsFilter> filter = nullptr;
   proxy::Backend* backend = nullptr;  // that decides; null: it has been decided
+  bool is_streamed = false;           // and sends the publications
+  bool is_bidirectional = false;      // and gets the client's
 
   void set_flag(Subscription::Flag flag, bool is_set) {
     flags = static_cast<uint16_t>(is_set ? flags | flag : flags & ~flag);

@@ -23,6 +23,7 @@ class Moderation;
 class RateLimiter;
 class RegexCache;
 class Roster;
+class Streams;
 class UserStatuses;
 
 // What the sessions of one shard work with. Owned by the shard's assembly; outlives the sessions. A
@@ -42,6 +43,7 @@ struct Services {
   Audience* audience = nullptr;             // the connections of the whole node
   auth::KeySets* key_sets = nullptr;        // where the verifiers look; null: there are none
   const proxy::Proxies* proxies = nullptr;  // backends that decide; null: there are none
+  Streams* streams = nullptr;               // of backends; null: there are none
   const Moderation* moderation = nullptr;   // who is blocked, what is revoked; null: nothing can be
   UserStatuses* user_statuses = nullptr;    // what users have done last; null: it is not kept
   RegexCache* regexes = nullptr;            // of tokens' capabilities; null: there are none

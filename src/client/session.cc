@@ -4,6 +4,7 @@
 #include "client/census.h"
 #include "client/joining.h"
 #include "client/rate_limiter.h"
+#include "client/streams.h"
 #include "net/allowance.h"
 
 namespace gyre::client {
@@ -72,6 +73,11 @@ void Session::receive(std::string_view frame) {
   } else {
     hold_back(frame);
   }
+}
+
+void Session::on_flushed() {
+  if (services_.streams) services_.streams->wake(*this);
+  resume();
 }
 
 // Returns what has to wait.
@@ -321,6 +327,7 @@ void Session::end() {
   state_ = State::closed;
   drop_backlog();
   cancel();
+  if (services_.streams) services_.streams->stop_all(*this);
   if (flags_ & kConnected) connections().inflight.subtract();
   note_online();
   const size_t live = live_subscriptions();

@@ -51,7 +51,7 @@ class Session final : public LocalCounted, runtime::Timer {
   void receive(std::string_view frame);
   void on_slow() { close(protocol::disconnects::kSlow, Transport::Output::drop); }
   // What was sent has left, after a clog: commands that waited for that go on.
-  void on_flushed() { resume(); }
+  void on_flushed();
   // The connection has ended by itself.
   void on_transport_ended() { end(); }
 
@@ -197,6 +197,15 @@ class Session final : public LocalCounted, runtime::Timer {
   static void grant(const auth::SubscriptionOptions& granted, SubscribePlan& plan);
   runtime::Task<Answer<void>> ask_to_subscribe(const protocol::SubscribeRequest& request,
                                                SubscribePlan& plan);
+  // commands/subscribe_stream.cc
+  runtime::Task<Answer<void>> open_stream(const protocol::SubscribeRequest& request,
+                                          SubscribePlan& plan, proxy::StreamRef& stream);
+  void start_following(const std::string& channel, proxy::StreamRef stream);
+  static runtime::Task<void> follow(Ref<Session> self, std::string channel, hub::ChannelSlot slot,
+                                    proxy::StreamRef stream);
+  void push_streamed(std::string_view channel, proxy::StreamPublication publication);
+  Answer<void> publish_to_stream(const protocol::PublishRequest& request,
+                                 const channel::ChannelOptions& options);
   Answer<void> finish_plan(const protocol::SubscribeRequest& request,
                            const channel::ChannelOptions& options, SubscribePlan& plan) const;
   Answer<auth::Claims> verify_token(const protocol::SubscribeRequest& request) const;

@@ -3,6 +3,7 @@
 
 #include "base/fault_points.h"
 #include "client/joining.h"
+#include "client/streams.h"
 
 namespace gyre::client {
 
@@ -97,6 +98,7 @@ size_t Session::live_subscriptions() const {
 
 void Session::forget(Subscription& subscription) {
   forget_token(subscription.channel);
+  if (services_.streams) services_.streams->stop(*this, subscription.channel);
   if (!subscription.is(Subscription::kJoining)) {
     services_.metrics.actions[metrics::Action::remove_subscription].add();
     services_.metrics.subscriptions[client_name()].subtract();

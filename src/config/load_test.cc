@@ -355,12 +355,12 @@ TEST(Availability, DefaultsAndDormantKeysAreFine) {
 TEST(Availability, NamesWhatIsNotThere) {
   Loaded loaded = from(
       R"({"engine":{"type":"redis"},"admin":{"enabled":true},"broker":{"enabled":true,"type":"nats"},
-    "channel":{"namespaces":[{"name":"ok"},{"name":"aa","subscribe_stream_proxy_enabled":true}]}})");
+    "channel":{"namespaces":[{"name":"ok"},{"name":"aa","subscription_type":"shared_poll"}]}})");
   std::vector<std::string> texts;
   for (const Finding& finding : unavailable_settings(loaded.tree))
     texts.push_back(finding.path + "=" + finding.message);
   EXPECT_THAT(texts, ElementsAre("engine.type=\"redis\"", "broker.type=\"nats\"",
-                                 "channel.namespaces.[1].subscribe_stream_proxy_enabled=true",
+                                 "channel.namespaces.[1].subscription_type=\"shared_poll\"",
                                  "admin.enabled=true"));
 }
 

@@ -17,7 +17,7 @@ class UsedProxies {
   std::vector<UsedProxy> take() {
     client_proxy("connect");
     client_proxy("refresh");
-    for (const char* event : {"subscribe", "publish", "sub_refresh"}) {
+    for (const char* event : {"subscribe", "publish", "sub_refresh", "subscribe_stream"}) {
       const std::string switch_key = fmt::format("{}_proxy_enabled", event);
       const std::string name_key = fmt::format("{}_proxy_name", event);
       const std::string own = fmt::format("channel.proxy.{}", event);

@@ -10,7 +10,7 @@ namespace gyre::config {
 
 // A proxy that the configuration makes use of for an event, and where it stands.
 struct UsedProxy {
-  std::string event;  // connect, refresh, subscribe, publish, sub_refresh, rpc
+  std::string event;  // by proxy::name_of
   std::string name;   // "default", or that of an element of `proxies`
   Tree section;
   std::string path;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "grpc/stream_call.h"
 #include "grpc/unary_call.h"
 #include "grpc/worker.h"
 
@@ -42,6 +43,11 @@ runtime::Task<Result<std::string>> ChannelClient::call(Request request) {
   asking.open_calls = &open_calls_;
   co_await Submission{*worker_, asking};
   co_return std::move(asking.result);
+}
+
+std::unique_ptr<Stream> ChannelClient::open(Request request, bool is_last) {
+  if (!has_room()) return nullptr;
+  return std::make_unique<ChannelStream>(*worker_, open_calls_, std::move(request), is_last);
 }
 
 }  // namespace gyre::grpc

@@ -23,6 +23,7 @@ class ChannelClient final : public Client {
   ChannelClient(const ChannelClient&) = delete;
 
   runtime::Task<Result<std::string>> call(Request request) override;
+  std::unique_ptr<Stream> open(Request request, bool is_last) override;
 
   ClientFigures figures() const override {
     return {.calls = open_calls_.load(std::memory_order_relaxed),

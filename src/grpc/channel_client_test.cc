@@ -293,6 +293,118 @@ TEST_F(ChannelClientTest, CancelsAtItsEnd) {
   EXPECT_EQ(cancelled.error().code, Errc::cancelled);
 }
 
+class StreamTest : public ChannelClientTest {
+ protected:
+  // Opens a stream, takes as many messages as it is told to, and tells how it has ended when it is
+  // cancelled after them; of -1, at its own end.
+  struct Heard {
+    std::vector<std::string> messages;
+    Error end;
+  };
+  static runtime::Task<void> follow(Client* client, Request request, std::vector<std::string> says,
+                                    int most, std::promise<Heard>* promise) {
+    Heard heard;
+    std::unique_ptr<Stream> stream = client->open(std::move(request), says.empty());
+    if (!stream) {
+      heard.end = {Errc::too_large, "refused"};
+      promise->set_value(std::move(heard));
+      co_return;
+    }
+    for (std::string& message : says) EXPECT_TRUE(stream->write(std::move(message)));
+    for (;;) {
+      if (most == 0) stream->cancel();
+      if (most >= 0) --most;
+      Result<std::string> message = co_await stream->next();
+      if (!message) {
+        heard.end = std::move(message).error();
+        break;
+      }
+      heard.messages.push_back(std::move(*message));
+    }
+    stream.reset();
+    promise->set_value(std::move(heard));
+  }
+  std::future<Heard> begin_stream(Request request, std::vector<std::string> says = {},
+                                  int most = -1) {
+    heard_.push_back(std::make_unique<std::promise<Heard>>());
+    auto* promise = heard_.back().get();
+    tell([this, promise, most, request = std::move(request), says = std::move(says)]() mutable {
+      shard_->tasks().spawn(
+          follow(client_.get(), std::move(request), std::move(says), most, promise));
+    });
+    return promise->get_future();
+  }
+  std::vector<std::unique_ptr<std::promise<Heard>>> heard_;
+};
+
+TEST_F(StreamTest, BringsWhatTheServerSaysUntilItEnds) {
+  TestServer server([](const TestServer::Seen& seen) {
+    return TestServer::Answer{.status = {}, .message = seen.message, .times = 100};
+  });
+  const auto heard = begin_stream(request_to(to(server.address()), "m")).get();
+  EXPECT_EQ(heard.messages, std::vector<std::string>(100, "m"));
+  EXPECT_EQ(heard.end.code, Errc::closed);
+  EXPECT_EQ(client_->figures().calls, 0u);
+}
+
+TEST_F(StreamTest, TakesWhatTheClientSays) {
+  TestServer server([](const TestServer::Seen& seen) {
+    return TestServer::Answer{
+        .status = {}, .message = seen.message, .is_last = seen.message == "end"};
+  });
+  const auto heard =
+      begin_stream(request_to(to(server.address()), "first"), {"a", "b", "end"}).get();
+  EXPECT_EQ(heard.messages, (std::vector<std::string>{"first", "a", "b", "end"}));
+  EXPECT_EQ(heard.end.code, Errc::closed);
+}
+
+TEST_F(StreamTest, TellsHowItHasFailed) {
+  TestServer server([](const TestServer::Seen&) {
+    return TestServer::Answer{.status = {::grpc::StatusCode::ABORTED, "no more"}, .message = {}};
+  });
+  const auto heard = begin_stream(request_to(to(server.address()))).get();
+  EXPECT_EQ(heard.end.code, Errc::unavailable);
+  EXPECT_EQ(heard.end.context, "GRPC status ABORTED: no more");
+  EXPECT_EQ(begin_stream(request_to(to("x:///y"))).get().end.code, Errc::unavailable);
+  Request unsayable = request_to(to(server.address()));
+  unsayable.metadata = {{"x-a", "\n"}};
+  EXPECT_EQ(begin_stream(std::move(unsayable)).get().end.code, Errc::invalid);
+}
+
+TEST_F(StreamTest, EndsWhenItIsCancelled) {
+  TestServer server([](const TestServer::Seen& seen) {
+    return TestServer::Answer{.status = {}, .message = seen.message, .is_last = false};
+  });
+  for (const int after : {0, 1}) {
+    const auto heard =
+        begin_stream(request_to(to(server.address())), {"more", "and more"}, after).get();
+    EXPECT_EQ(heard.messages.size(), static_cast<size_t>(after));
+    EXPECT_EQ(heard.end.code, Errc::cancelled);
+  }
+  auto open = begin_stream(request_to(to(server.address())), {"more"});
+  client_.reset();
+  EXPECT_EQ(open.get().end.code, Errc::cancelled);
+}
+
+// Many times what may wait: it comes as it is taken.
+TEST_F(StreamTest, BringsMoreThanMayWait) {
+  const std::string large(10'000, 'x');
+  TestServer server([&](const TestServer::Seen&) {
+    return TestServer::Answer{.status = {}, .message = large, .times = 1'000};
+  });
+  // A cancelled one that was never read ends as well.
+  const auto unread = begin_stream(request_to(to(server.address())), {"more"}, 3).get();
+  EXPECT_EQ(unread.messages.size(), 3u);
+  EXPECT_EQ(unread.end.code, Errc::cancelled);
+  const auto read = begin_stream(request_to(to(server.address()))).get();
+  EXPECT_EQ(read.messages.size(), 1'000u);
+}
+
+TEST_F(StreamTest, CountsAmongTheCalls) {
+  client_ = std::make_unique<ChannelClient>(ChannelClientOptions{.calls_max = 0});
+  EXPECT_EQ(begin_stream(request_to(to("x:///y"))).get().end.context, "refused");
+}
+
 class EncryptedTest : public ChannelClientTest {
  protected:
   // With a certificate of the client's if `wants_client`, which the same must have signed.

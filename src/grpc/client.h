@@ -46,6 +46,21 @@ struct ClientFigures {
   uint64_t refused = 0;  // ever, since too many were under way
 };
 
+// A stream of messages in both directions, as the shard that opened it has it. Whoever has it hears
+// it to its end before destroying it, since what is under way refers to it until then.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // The next message of the server's, or why there is none: closed (it has ended the stream),
+  // cancelled (we have, or the client ends), invalid and unavailable as of a call. As long as
+  // messages are not asked for, the server is held back.
+  virtual runtime::Task<Result<std::string>> next() = 0;
+  // False: so much waits to be sent that this is not.
+  virtual bool write(std::string message) = 0;
+  // The end comes soon, and nothing before it.
+  virtual void cancel() = 0;
+};
+
 // Calls GRPC servers of others: proxies' backends. Shared by all shards and outlives them.
 class Client {
  public:
@@ -54,6 +69,9 @@ class Client {
   // timed_out, cancelled (the client ends), unavailable (anything else, any status but OK
   // included). Resumes on the shard that asked.
   virtual runtime::Task<Result<std::string>> call(Request request) = 0;
+  // Opens a stream with its first message, and if `is_last`, the only one of ours. The timeout does
+  // not count. Null: too many calls are under way.
+  virtual std::unique_ptr<Stream> open(Request request, bool is_last) = 0;
   // From any thread.
   virtual ClientFigures figures() const { return {}; }
 };

@@ -4,6 +4,7 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -43,6 +44,8 @@ class TestServer {
   struct Answer {
     ::grpc::Status status;
     std::string message;
+    size_t times = 1;     // that the message is sent
+    bool is_last = true;  // then the call ends; if not, the next message is read
   };
   // Nothing: there is no answer until the caller gives up.
   using Script = std::function<std::optional<Answer>(const Seen&)>;
@@ -73,7 +76,7 @@ class TestServer {
 
    private:
     void OnReadDone(bool is_ok) override {
-      if (!is_ok) return Finish({::grpc::StatusCode::INVALID_ARGUMENT, "no message"});
+      if (!is_ok) return;  // no further message comes; the script has had its say
       Seen seen{.method = context_->method(), .metadata = {}, .message = text_of(request_)};
       for (const auto& [name, value] : context_->client_metadata()) {
         seen.metadata.emplace(std::string(name.data(), name.size()),
@@ -84,14 +87,30 @@ class TestServer {
       seen.is_compressed = ::grpc::testing::InteropServerContextInspector::is_compressed(*context_);
       std::optional<Answer> answer = script_(seen);
       if (!answer) return;
-      if (!answer->status.ok()) return Finish(answer->status);
+      if (!answer->status.ok()) return end(answer->status);
       const ::grpc::Slice slice(answer->message);
       answer_ = ::grpc::ByteBuffer(&slice, 1);
-      StartWriteAndFinish(&answer_, {}, ::grpc::Status::OK);
+      left_ = answer->times;
+      is_last_ = answer->is_last;
+      OnWriteDone(true);
     }
-    void OnCancel() override { Finish(::grpc::Status::CANCELLED); }
+    void OnWriteDone(bool is_ok) override {
+      if (!is_ok) return;
+      if (left_ > 0) {
+        --left_;
+        StartWrite(&answer_);
+      } else if (is_last_) {
+        end(::grpc::Status::OK);
+      } else {
+        StartRead(&request_);
+      }
+    }
+    void OnCancel() override { end(::grpc::Status::CANCELLED); }
     void OnDone() override { delete this; }
 
+    void end(const ::grpc::Status& status) {
+      if (!has_ended_.exchange(true)) Finish(status);
+    }
     static std::string text_of(const ::grpc::ByteBuffer& buffer) {
       std::vector<::grpc::Slice> slices;
       std::string text;
@@ -106,6 +125,9 @@ class TestServer {
     const Script& script_;
     ::grpc::ByteBuffer request_;
     ::grpc::ByteBuffer answer_;
+    size_t left_ = 0;
+    bool is_last_ = true;
+    std::atomic<bool> has_ended_ = false;
   };
 
   class Service final : public ::grpc::CallbackGenericService {

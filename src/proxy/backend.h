@@ -11,16 +11,25 @@
 #include "protocol/codes.h"
 #include "protocol/encoding.h"
 #include "proxy/results.h"
+#include "proxy/subscribe_stream.h"
 #include "runtime/task.h"
 
 namespace gyre::proxy {
 
 // What a backend may be asked about.
-enum class Event : uint8_t { connect, refresh, subscribe, publish, sub_refresh, rpc };
+enum class Event : uint8_t {
+  connect,
+  refresh,
+  subscribe,
+  publish,
+  sub_refresh,
+  rpc,
+  subscribe_stream
+};
 
 constexpr std::string_view name_of(Event event) {
-  constexpr std::string_view kNames[] = {"connect", "refresh",     "subscribe",
-                                         "publish", "sub_refresh", "rpc"};
+  constexpr std::string_view kNames[] = {"connect",     "refresh", "subscribe",       "publish",
+                                         "sub_refresh", "rpc",     "subscribe_stream"};
   return kNames[static_cast<size_t>(event)];
 }
 
@@ -91,6 +100,10 @@ class Backend {
   virtual Asked<PublishResult> ask(const Caller& caller, const PublishCall& call) = 0;
   virtual Asked<SubRefreshResult> ask(const Caller& caller, const SubRefreshCall& call) = 0;
   virtual Asked<RpcResult> ask(const Caller& caller, const RpcCall& call) = 0;
+  // Opens a subscription stream. Null: this cannot be done, or not now.
+  virtual StreamRef open(const Caller&, const SubscribeCall&, bool /*is_bidirectional*/) {
+    return nullptr;
+  }
 };
 
 }  // namespace gyre::proxy

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "proxy/grpc_stream.h"
 #include "proxy/header_name.h"
 #include "proxy/protobuf.h"
 
@@ -27,11 +28,12 @@ void replace_by(grpc::Metadata& metadata, const Headers& source,
   }
 }
 
+constexpr std::string_view kService = "/centrifugal.centrifugo.proxy.CentrifugoProxy/";
+
 std::string method_of(Event event) {
   constexpr std::string_view kMethods[] = {"Connect", "Refresh",    "Subscribe",
                                            "Publish", "SubRefresh", "RPC"};
-  return "/centrifugal.centrifugo.proxy.CentrifugoProxy/" +
-         std::string(kMethods[static_cast<size_t>(event)]);
+  return std::string(kService) + std::string(kMethods[static_cast<size_t>(event)]);
 }
 
 }  // namespace
@@ -95,6 +97,21 @@ Asked<SubRefreshResult> GrpcProxy::ask(const Caller& caller, const SubRefreshCal
 }
 Asked<RpcResult> GrpcProxy::ask(const Caller& caller, const RpcCall& call) {
   return request<RpcResult>(caller, call);
+}
+
+StreamRef GrpcProxy::open(const Caller& caller, const SubscribeCall& call, bool is_bidirectional) {
+  std::unique_ptr<grpc::Stream> stream = client_.open(
+      {.channel = options_.channel,
+       .method = std::string(kService) +
+                 (is_bidirectional ? "SubscribeBidirectional" : "SubscribeUnidirectional"),
+       .metadata = call_metadata(options_, caller.headers),
+       .message = encode_stream_start(wire::make(caller, call, options_.shape), is_bidirectional)},
+      !is_bidirectional);
+  if (!stream) {
+    note_failure({Errc::unavailable, "too many requests are waiting for their answers"});
+    return nullptr;
+  }
+  return StreamRef(new GrpcStream(shard_, std::move(stream), options_.timeout, name_, calls_));
 }
 
 }  // namespace gyre::proxy

@@ -47,6 +47,7 @@ class GrpcProxy final : public Backend {
   Asked<PublishResult> ask(const Caller& caller, const PublishCall& call) override;
   Asked<SubRefreshResult> ask(const Caller& caller, const SubRefreshCall& call) override;
   Asked<RpcResult> ask(const Caller& caller, const RpcCall& call) override;
+  StreamRef open(const Caller& caller, const SubscribeCall& call, bool is_bidirectional) override;
 
  private:
   template <class Outcome, class Call>

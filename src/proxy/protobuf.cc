@@ -214,6 +214,45 @@ Result<Response<Outcome>> decode_protobuf(std::string_view bytes) {
   return response_of<Outcome>(message);
 }
 
+std::string encode_stream_start(const wire::SubscribeRequest& request, bool is_bidirectional) {
+  if (!is_bidirectional) return encode_protobuf(request);
+  pb::StreamSubscribeRequest message;
+  fill(request, *message.mutable_subscribe_request());
+  return message.SerializeAsString();
+}
+
+std::string encode_stream_publication(std::string_view data) {
+  pb::StreamSubscribeRequest message;
+  message.mutable_publication()->mutable_data()->assign(data);
+  return message.SerializeAsString();
+}
+
+Result<Response<SubscribeResult>> decode_stream_start(std::string_view bytes) {
+  pb::StreamSubscribeResponse message;
+  if (!parse(message, bytes) || !message.has_subscribe_response()) {
+    return fail(Errc::malformed, "the stream does not begin with an answer to the subscribe");
+  }
+  return response_of<SubscribeResult>(*message.mutable_subscribe_response());
+}
+
+Result<std::optional<StreamPublication>> decode_stream_publication(std::string_view bytes) {
+  pb::StreamSubscribeResponse message;
+  if (!parse(message, bytes)) {
+    return fail(Errc::malformed, "a message of the stream is not the one expected");
+  }
+  if (!message.has_publication()) return std::nullopt;
+  pb::Publication& given = *message.mutable_publication();
+  if (static_cast<size_t>(given.tags_size()) > kElementsMax) {
+    return fail(Errc::too_large, "a publication of the stream has too many tags");
+  }
+  StreamPublication publication{.data = std::move(*given.mutable_data()), .tags = {}};
+  for (auto& [name, value] : *given.mutable_tags()) {
+    publication.tags.emplace_back(name, std::move(value));
+  }
+  std::ranges::sort(publication.tags);
+  return publication;
+}
+
 template std::string encode_protobuf(const wire::ConnectRequest&);
 template std::string encode_protobuf(const wire::RefreshRequest&);
 template std::string encode_protobuf(const wire::SubscribeRequest&);

@@ -34,4 +34,12 @@ extern template Result<Response<PublishResult>> decode_protobuf(std::string_view
 extern template Result<Response<SubRefreshResult>> decode_protobuf(std::string_view);
 extern template Result<Response<RpcResult>> decode_protobuf(std::string_view);
 
+// The first message of a subscription stream, bidirectional ones have it in one more message, and
+// later ones of the client's.
+std::string encode_stream_start(const wire::SubscribeRequest& request, bool is_bidirectional);
+std::string encode_stream_publication(std::string_view data);
+// What comes: first the answer to the subscribe, without which it is malformed, then publications.
+Result<Response<SubscribeResult>> decode_stream_start(std::string_view bytes);
+Result<std::optional<StreamPublication>> decode_stream_publication(std::string_view bytes);
+
 }  // namespace gyre::proxy

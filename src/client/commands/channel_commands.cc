@@ -61,6 +61,9 @@ void Session::publish(const protocol::Command& command, std::string_view bytes) 
       !requester(request.channel).rights.has(channel::Rights::kPublish)) {
     return start(command, bytes, &Session::publish_by_backend);
   }
+  if (!resolved->options().subscribe_stream_proxy.empty()) {
+    return finish_publish(command.id, began, publish_to_stream(request, resolved->options()));
+  }
   Answer<engine::PublishRequest> prepared = prepare_publish(request, *resolved);
   if (!prepared) {
     return finish_publish(command.id, began, std::unexpected(std::move(prepared).error()));

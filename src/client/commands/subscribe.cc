@@ -46,9 +46,14 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   // From here on the channel is taken: a backend may be slow, and nobody subscribes twice
   // meanwhile.
   std::optional<Joining> joining;
+  proxy::StreamRef stream;
   if (plan.backend) {
     joining.emplace(*this, plan);
-    GYRE_CO_TRY_VOID(co_await ask_to_subscribe(request, plan));
+    if (plan.is_streamed) {
+      GYRE_CO_TRY_VOID(co_await open_stream(request, plan, stream));
+    } else {
+      GYRE_CO_TRY_VOID(co_await ask_to_subscribe(request, plan));
+    }
     if (!is_open()) co_return Answer<void>();
   }
   GYRE_CO_TRY_VOID(finish_plan(request, resolved.options(), plan));
@@ -70,6 +75,7 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   if (!is_open()) co_return Answer<void>();
   joining->go_live(plan, *joined);
   announce_join(plan);
+  if (stream) start_following(plan.channel, std::move(stream));
   co_return Answer<void>();
 }
 
@@ -121,6 +127,14 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
     plan.backend = backend(proxy::Event::subscribe, options.subscribe_proxy);
     plan.source = Source::subscribe_proxy;
     if (!plan.backend) return client::refuse(errors::kNotAvailable);
+    return plan;
+  }
+  if (request.token.empty() && channel::is_streamed_by_backend(resolved, rules)) {
+    plan.backend = backend(proxy::Event::subscribe_stream, options.subscribe_stream_proxy);
+    if (!plan.backend || !services_.streams) return client::refuse(errors::kNotAvailable);
+    plan.is_streamed = true;
+    plan.is_bidirectional = options.is_subscribe_stream_bidirectional;
+    plan.set_stream({.positioned = false, .recoverable = false});
     return plan;
   }
   if (!request.token.empty()) {

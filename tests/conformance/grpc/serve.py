@@ -5,8 +5,8 @@ test's side of it. Messages are hexadecimal bytes here: what they mean is the te
 
 In: {"answer": METHOD, "messages": [HEX…], "status": NAME, "hangs": bool} says what the next calls of a method get; "hangs"
 leaves a call open behind its messages. {"stream": N, "messages": [HEX…], "status": NAME} goes on with an open one.
-Out: {"port": N} at the start, {"call": N, "method", "metadata", "message", "left"} for each call, {"message": HEX, "stream":
-N} for each further message of one, {"ended": N} when the caller has given a call up.
+Out: {"port": N} at the start, {"prepared": true} when an answer is set, {"call": N, "method", "metadata", "message", "left"}
+for each call, {"message": HEX, "stream": N} for each further message of one, {"ended": N} when the caller has given it up.
 """
 
 import json
@@ -116,6 +116,7 @@ def main() -> None:
         else:
             with lock:
                 answers[order.pop("answer")] = order
+            tell(prepared=True)
     server.stop(0)
 
 

@@ -31,6 +31,7 @@ class GrpcBackend:
         command = [str(environments.python(HERE)), str(HERE / "serve.py"), str(port)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.calls: queue.Queue = queue.Queue()
+        self._prepared: queue.Queue = queue.Queue()
         self._messages: dict = collections.defaultdict(queue.Queue)  # of streams; None: given up
         self.port = json.loads(self._process.stdout.readline())["port"]
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -60,6 +61,8 @@ class GrpcBackend:
             if "call" in event:
                 message = bytes.fromhex(event["message"])
                 self.calls.put(Call(event["call"], event["method"], event["metadata"], message, event["left"]))
+            elif "prepared" in event:
+                self._prepared.put(None)
             elif "ended" in event:
                 self._messages[event["ended"]].put(None)
             else:
@@ -72,6 +75,7 @@ class GrpcBackend:
     def answer(self, method: str, *messages: bytes, **more) -> None:
         """What calls of the method get from now on; `status` and `hangs` as serve.py has them."""
         self._order(answer=method, messages=[message.hex() for message in messages], **more)
+        self._prepared.get(timeout=WAIT_SECONDS)
 
     def say(self, call: Call, *messages: bytes, **more) -> None:
         """Goes on with a stream."""
