@@ -17,9 +17,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::string_view kSubscribe =
+constexpr std::string_view kSubscribeToStream =
     R"({"id":2,"subscribe":{"channel":"bidi:a","data":{"q": 1}}})";
-constexpr std::string_view kSubscribed = R"({"id":2,"subscribe":{}})";
+constexpr std::string_view kStreamSubscribed = R"({"id":2,"subscribe":{}})";
 constexpr std::string_view kFailed =
     R"({"id":2,"error":{"code":100,"message":"internal server error","temporary":true}})";
 
@@ -95,9 +95,9 @@ struct StreamTest : testing::Test {
     peer_does([&] { peer.end({code, "test"}); });
   }
   metrics::ProxyCalls& calls() { return *node[0].metrics.proxies[0]; }
-  std::string subscribed(TestClient& client) {
+  std::string subscribed() {
     is_open = true;
-    client.say(kSubscribe);
+    client.say(kSubscribeToStream);
     say(begin_message());
     const Messages heard = client.heard();
     return heard.size() == 1 ? heard[0] : "no answer";
@@ -115,7 +115,7 @@ struct StreamTest : testing::Test {
 
 TEST_F(StreamTest, HandsOnWhatTheBackendSaysToThisClientAlone) {
   is_open = true;
-  EXPECT_THAT(client.say(kSubscribe), IsEmpty());
+  EXPECT_THAT(client.say(kSubscribeToStream), IsEmpty());
   EXPECT_EQ(grpc.opened().method,
             "/centrifugal.centrifugo.proxy.CentrifugoProxy/SubscribeBidirectional");
   EXPECT_FALSE(grpc.is_last());
@@ -149,7 +149,7 @@ TEST_F(StreamTest, HasOneMessageOnlyIfItIsUnidirectional) {
   ASSERT_TRUE(request.ParseFromString(grpc.opened().message));
   EXPECT_EQ(request.channel(), "uni:a");
   say(begin_message());
-  EXPECT_THAT(client.heard(), ElementsAre(kSubscribed));
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamSubscribed));
   EXPECT_THAT(client.say(R"({"id":3,"publish":{"channel":"uni:a","data":1}})"),
               ElementsAre(R"({"id":3,"error":{"code":108,"message":"not available"}})"));
   client.leave();
@@ -161,7 +161,7 @@ TEST_F(StreamTest, GetsWhatTheClientPublishes) {
       R"({"id":3,"publish":{"channel":"bidi:a","data":{"p": 1}}})";
   EXPECT_THAT(client.say(kPublish),
               ElementsAre(R"({"id":3,"error":{"code":108,"message":"not available"}})"));
-  EXPECT_EQ(subscribed(client), kSubscribed);
+  EXPECT_EQ(subscribed(), kStreamSubscribed);
   EXPECT_THAT(client.say(kPublish), ElementsAre(R"({"id":3,"publish":{}})"));
   ASSERT_EQ(peer.written.size(), 1u);
   pb::StreamSubscribeRequest request;
@@ -175,7 +175,7 @@ TEST_F(StreamTest, GetsWhatTheClientPublishes) {
 }
 
 TEST_F(StreamTest, EndsTheSubscriptionWithItself) {
-  EXPECT_EQ(subscribed(client), kSubscribed);
+  EXPECT_EQ(subscribed(), kStreamSubscribed);
   end(Errc::closed);
   EXPECT_THAT(
       client.heard(),
@@ -185,7 +185,7 @@ TEST_F(StreamTest, EndsTheSubscriptionWithItself) {
 }
 
 TEST_F(StreamTest, EndsTheSubscriptionAsLostIfItFails) {
-  EXPECT_EQ(subscribed(client), kSubscribed);
+  EXPECT_EQ(subscribed(), kStreamSubscribed);
   end(Errc::unavailable);
   EXPECT_THAT(
       client.heard(),
@@ -195,7 +195,7 @@ TEST_F(StreamTest, EndsTheSubscriptionAsLostIfItFails) {
 }
 
 TEST_F(StreamTest, EndsTheSubscriptionAsLostAfterGarbage) {
-  EXPECT_EQ(subscribed(client), kSubscribed);
+  EXPECT_EQ(subscribed(), kStreamSubscribed);
   say("\xff");
   EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("code":2500)")));
   EXPECT_TRUE(peer.is_cancelled());
@@ -204,7 +204,7 @@ TEST_F(StreamTest, EndsTheSubscriptionAsLostAfterGarbage) {
 
 // The reference tells of the end once more.
 TEST_F(StreamTest, IsCancelledByAnUnsubscribeWithoutAPush) {
-  EXPECT_EQ(subscribed(client), kSubscribed);
+  EXPECT_EQ(subscribed(), kStreamSubscribed);
   EXPECT_THAT(client.say(R"({"id":3,"unsubscribe":{"channel":"bidi:a"}})"),
               ElementsAre(R"({"id":3,"unsubscribe":{}})"));
   EXPECT_TRUE(peer.is_cancelled());
@@ -215,20 +215,20 @@ TEST_F(StreamTest, IsCancelledByAnUnsubscribeWithoutAPush) {
 
 TEST_F(StreamTest, MindsAnUnsubscribeByTheServerMeanwhile) {
   is_open = true;
-  client.say(kSubscribe);
+  client.say(kSubscribeToStream);
   node.operate([](Audience& audience) {
     return audience.unsubscribe({.user = "ann", .client = {}, .session = {}, .spared = {}},
                                 "bidi:a", protocol::unsubscribes::kServer);
   });
   say(begin_message());
-  EXPECT_THAT(client.heard(), ElementsAre(kSubscribed, HasSubstr(R"("code":2000)")));
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamSubscribed, HasSubstr(R"("code":2000)")));
   EXPECT_TRUE(peer.is_cancelled());
   end(Errc::cancelled);
 }
 
 TEST_F(StreamTest, FailsTheSubscribeWithoutItsFirstMessage) {
   is_open = true;
-  client.say(kSubscribe);
+  client.say(kSubscribeToStream);
   say(publication_message("1"));
   EXPECT_THAT(client.heard(), ElementsAre(kFailed));
   EXPECT_TRUE(peer.is_cancelled());
@@ -239,7 +239,7 @@ TEST_F(StreamTest, FailsTheSubscribeWithoutItsFirstMessage) {
 
 TEST_F(StreamTest, WaitsForItsFirstMessageAsLongAsTheTimeoutSays) {
   is_open = true;
-  client.say(kSubscribe);
+  client.say(kSubscribeToStream);
   node.pass(2 * os::kSecond);
   EXPECT_TRUE(peer.is_cancelled());
   end(Errc::cancelled);
@@ -249,12 +249,12 @@ TEST_F(StreamTest, WaitsForItsFirstMessageAsLongAsTheTimeoutSays) {
 TEST_F(StreamTest, FailsTheSubscribeIfTooManyAreOpen) {
   grpc.stream.reset();
   peer.end({Errc::cancelled, "unused"});
-  EXPECT_THAT(client.say(kSubscribe), ElementsAre(kFailed));
+  EXPECT_THAT(client.say(kSubscribeToStream), ElementsAre(kFailed));
 }
 
 TEST_F(StreamTest, ForgetsAClientThatHasLeftMeanwhile) {
   is_open = true;
-  client.say(kSubscribe);
+  client.say(kSubscribeToStream);
   client.leave();
   say(begin_message());
   EXPECT_TRUE(peer.is_cancelled());

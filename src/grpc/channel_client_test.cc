@@ -372,7 +372,9 @@ TEST_F(StreamTest, TellsHowItHasFailed) {
 }
 
 TEST_F(StreamTest, EndsWhenItIsCancelled) {
-  TestServer server([](const TestServer::Seen& seen) {
+  std::promise<void> asked;
+  TestServer server([&](const TestServer::Seen& seen) {
+    if (seen.message == "last") asked.set_value();
     return TestServer::Answer{.status = {}, .message = seen.message, .is_last = false};
   });
   for (const int after : {0, 1}) {
@@ -381,7 +383,8 @@ TEST_F(StreamTest, EndsWhenItIsCancelled) {
     EXPECT_EQ(heard.messages.size(), static_cast<size_t>(after));
     EXPECT_EQ(heard.end.code, Errc::cancelled);
   }
-  auto open = begin_stream(request_to(to(server.address())), {"more"});
+  auto open = begin_stream(request_to(to(server.address())), {"last"});
+  asked.get_future().wait();
   client_.reset();
   EXPECT_EQ(open.get().end.code, Errc::cancelled);
 }

@@ -4,11 +4,11 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -95,12 +95,14 @@ class TestServer {
       OnWriteDone(true);
     }
     void OnWriteDone(bool is_ok) override {
-      if (!is_ok) return;
+      const std::lock_guard lock(mutex_);
+      if (!is_ok || has_ended_) return;
       if (left_ > 0) {
         --left_;
         StartWrite(&answer_);
       } else if (is_last_) {
-        end(::grpc::Status::OK);
+        has_ended_ = true;
+        Finish(::grpc::Status::OK);
       } else {
         StartRead(&request_);
       }
@@ -109,7 +111,9 @@ class TestServer {
     void OnDone() override { delete this; }
 
     void end(const ::grpc::Status& status) {
-      if (!has_ended_.exchange(true)) Finish(status);
+      // Once it has ended, the library takes no further operation.
+      const std::lock_guard lock(mutex_);
+      if (!std::exchange(has_ended_, true)) Finish(status);
     }
     static std::string text_of(const ::grpc::ByteBuffer& buffer) {
       std::vector<::grpc::Slice> slices;
@@ -127,7 +131,8 @@ class TestServer {
     ::grpc::ByteBuffer answer_;
     size_t left_ = 0;
     bool is_last_ = true;
-    std::atomic<bool> has_ended_ = false;
+    std::mutex mutex_;
+    bool has_ended_ = false;  // guarded by mutex_
   };
 
   class Service final : public ::grpc::CallbackGenericService {
