@@ -173,9 +173,10 @@ void Session::on_presence_tick(uint32_t due) {
   }
   if (is_needed) presence_due_ = next_presence_tick(due);
   for (const hub::ChannelSlot channel : over) {
-    find(channel)->flags |= Subscription::kRefreshing;
-    services_.shard.tasks().spawn(
-        sub_refresh_by_backend(Ref<Session>(this), std::string(services_.hub.name(channel))));
+    Subscription& subscription = *find(channel);
+    subscription.flags |= Subscription::kRefreshing;
+    services_.shard.tasks().spawn(sub_refresh_by_backend(
+        Ref<Session>(this), std::string(services_.hub.name(channel)), subscription.expires_at));
     if (!is_open()) return;
   }
 }

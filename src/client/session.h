@@ -247,7 +247,8 @@ class Session final : public LocalCounted, runtime::Timer {
   runtime::Task<Answer<void>> sub_refresh_with_key_set(const CommandBox& box);
   Answer<void> apply_sub_refresh(const protocol::SubRefreshRequest& request,
                                  protocol::SubRefreshResult& result);
-  static runtime::Task<void> sub_refresh_by_backend(Ref<Session> self, std::string channel);
+  static runtime::Task<void> sub_refresh_by_backend(Ref<Session> self, std::string channel,
+                                                    uint32_t expires_at);
   void apply_sub_refresh(Subscription& subscription,
                          const Result<proxy::Response<proxy::SubRefreshResult>>& asked);
   void end_expired(Subscription& subscription);

@@ -170,6 +170,17 @@ struct SubRefreshProxyTest : SubscribeProxyTest {
                            R"({"result":{"expire_at":)" + in_seconds(1) + "}}"),
                 ElementsAre(kSubscribed));  // its end is not the client's business
   }
+  // The same by the API.
+  void subscribe_ending_by_server() {
+    const auto subscribed = node.operate([&](Audience& audience) {
+      SubscribeOrder order;
+      order.channel = "end:a";
+      order.expire_at = node.unix_now() + 1;
+      return audience.subscribe({.user = "ann", .client = {}, .session = {}, .spared = {}},
+                                std::move(order));
+    });
+    EXPECT_TRUE(subscribed.has_value());
+  }
   void tick(int times = 1) {
     for (int i = 0; i < times; ++i) node.pass(28 * os::kSecond);  // the interval is 27
   }
@@ -229,14 +240,7 @@ TEST_F(SubRefreshProxyTest, AsksAgainAMinuteAfterAFailure) {
 }
 
 TEST_F(SubRefreshProxyTest, EndsTheConnectionOfAServerSideSubscription) {
-  const auto subscribed = node.operate([&](Audience& audience) {
-    SubscribeOrder order;
-    order.channel = "end:a";
-    order.expire_at = node.unix_now() + 1;
-    return audience.subscribe({.user = "ann", .client = {}, .session = {}, .spared = {}},
-                              std::move(order));
-  });
-  EXPECT_TRUE(subscribed.has_value());
+  subscribe_ending_by_server();
   tick(2);
   ASSERT_EQ(asking.backend.waiting(), 1u);
   asking.answer("{}");
@@ -253,6 +257,20 @@ TEST_F(SubRefreshProxyTest, LeavesANewSubscriptionAlone) {
   asking.answer(R"({"result":{"expired":true}})");
   asking.answer("{}");
   EXPECT_THAT(client.heard(), ElementsAre(R"({"id":4,"subscribe":{}})"));
+}
+
+// An answer about the first is none about the second, though that is being asked about as well.
+TEST_F(SubRefreshProxyTest, TellsTheEndsOfTwoSubscriptionsApart) {
+  subscribe_ending();
+  tick(2);
+  client.say(R"({"id":3,"unsubscribe":{"channel":"end:a"}})");
+  subscribe_ending_by_server();
+  tick(2);
+  ASSERT_EQ(asking.backend.waiting(), 2u);
+  asking.answer(R"({"result":{"expired":true}})");
+  EXPECT_EQ(client.ending->code, 0u);
+  asking.answer(R"({"result":{"expired":true}})");
+  EXPECT_EQ(client.ending->code, 3006u);
 }
 
 TEST_F(SubRefreshProxyTest, ForgetsAClientThatHasLeftMeanwhile) {

@@ -173,7 +173,8 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
 
 // The subscription, which is marked for it, has come to its end, unless its backend gives it
 // longer.
-runtime::Task<void> Session::sub_refresh_by_backend(Ref<Session> self, std::string channel) {
+runtime::Task<void> Session::sub_refresh_by_backend(Ref<Session> self, std::string channel,
+                                                    uint32_t expires_at) {
   const channel::Namespaces& namespaces = *self->services_.settings->namespaces;
   const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
   proxy::Backend* backend =
@@ -185,7 +186,8 @@ runtime::Task<void> Session::sub_refresh_by_backend(Ref<Session> self, std::stri
   if (self->state_ != State::connected) co_return;
   // It may have been ended meanwhile, and even made anew.
   Subscription* subscription = self->find(channel);
-  if (subscription && subscription->is(Subscription::kRefreshing)) {
+  if (subscription && subscription->is(Subscription::kRefreshing) &&
+      subscription->expires_at == expires_at) {
     self->apply_sub_refresh(*subscription, asked);
   }
 }
