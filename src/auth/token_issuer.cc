@@ -55,6 +55,7 @@ std::string issue_token(const TokenContent& content, std::string_view secret) {
   if (content.expires) claims.set("exp", std::to_string(*content.expires));
   claims.set("iat", std::to_string(content.issued_at));
   if (!content.channel.empty()) claims.set("channel", json_text(content.channel));
+  if (!content.uid.empty()) claims.set("jti", json_text(content.uid));
   if (!content.user_id_claim.empty()) claims.set(content.user_id_claim, json_text(content.user));
 
   std::string token = base64::encode_url(R"({"alg":"HS256","typ":"JWT"})");

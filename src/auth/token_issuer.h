@@ -14,6 +14,7 @@ struct TokenContent {
   std::optional<int64_t> expires;  // Unix seconds
   int64_t issued_at = 0;
   std::string user_id_claim;  // gets the user as well, if configured
+  std::string uid;            // `jti`; empty: none
 };
 
 // A JWT signed with HS256. The secret must not be empty.

@@ -20,6 +20,8 @@ TEST(TokenIssuer, WritesWhatIsKnownAndNothingElse) {
             R"({"sub":"4\"2","exp":1700000001,"iat":1700000000})");
   EXPECT_EQ(claims_of({.user = "42", .channel = "c", .issued_at = kIssuedAt}),
             R"({"sub":"42","iat":1700000000,"channel":"c"})");
+  EXPECT_EQ(claims_of({.user = "42", .issued_at = kIssuedAt, .uid = "t1"}),
+            R"({"sub":"42","iat":1700000000,"jti":"t1"})");
 }
 
 TEST(TokenIssuer, PutsTheUserIntoTheConfiguredClaimAsWell) {

@@ -52,7 +52,27 @@
   bug(history_one_short, "history keeps one publication less than it should")                      \
   bug(epoch_survives_expiry, "a stream that has expired begins anew in its old epoch")             \
   bug(history_skips_first, "history behind a position leaves the first one out")                   \
-  bug(idempotency_is_forgotten, "a publish that is repeated is delivered again")
+  bug(idempotency_is_forgotten, "a publish that is repeated is delivered again")                   \
+  bug(delta_over_aside, "a delta is made over a publication that history does not keep")           \
+  bug(position_is_a_base, "who recovers nothing is taken to have the publication of its position") \
+  bug(cache_begins_with_older, "where only the newest publication counts, an older one is recovered") \
+  bug(cache_is_not_recovered_unasked, "auto_cache_recover waits to be asked")                      \
+  bug(backend_failure_is_consent, "a backend that fails has nothing against it")                   \
+  bug(backend_refusal_is_forgotten, "a subscribe goes on though its backend has refused it")       \
+  bug(replaced_data_is_forgotten, "a publication goes out as it was, not as its backend has made it") \
+  bug(accepted_needs_its_author, "what a backend has accepted is dropped if its author has left")  \
+  bug(granted_channels_are_forgotten, "channels that a backend gives with a connection are not joined") \
+  bug(failed_refresh_ends, "a connection ends when its backend does not answer")                   \
+  bug(refresh_is_asked_once, "a connection that its backend has prolonged lives for ever")         \
+  bug(refresh_holds_commands, "commands wait while a backend is asked for a connection's end")     \
+  bug(expired_subscription_stays, "a subscription goes on though its backend has ended it")        \
+  bug(subscription_is_asked_early, "the grace of an expired subscription is forgotten")            \
+  bug(rpc_answer_is_lost, "an RPC is answered without what its backend has said")                  \
+  bug(blocked_user_slips_in, "a user who is blocked while connecting comes in")                    \
+  bug(revocation_on_first_shard, "revoked tokens are looked for on one shard only")                \
+  bug(refreshed_token_is_not_kept, "a token that refreshed a connection cannot be revoked")        \
+  bug(users_are_counted_by_connection, "presence_stats counts a user with two connections twice")  \
+  bug(presence_misses_one, "an answer about presence leaves one out where there are several")
 // clang-format on
 
 // Paths that few runs would take.

@@ -84,7 +84,10 @@ runtime::Task<void> Audience::end_what_is_revoked(std::optional<std::string> use
   for (size_t i = 0; i < rosters_.size(); ++i) {
     shard_.tasks().spawn(run_and_arrive(
         *shard_.set().shards[i],
-        [roster = rosters_[i], user] { return roster->end_what_is_revoked(user); }, &latch));
+        [roster = rosters_[GYRE_PLANTED(revocation_on_first_shard) ? 0 : i], user] {
+          return roster->end_what_is_revoked(user);
+        },
+        &latch));
   }
   co_await latch;
 }

@@ -148,7 +148,9 @@ uint32_t Session::next_presence_tick(uint32_t due) const {
 void Session::on_presence_tick(uint32_t due) {
   const Settings& settings = *services_.settings;
   const int64_t now = services_.shard.unix_seconds();
-  const int64_t grace = settings.expired_sub_close_delay / os::kSecond;
+  const int64_t grace = GYRE_PLANTED(subscription_is_asked_early)
+                            ? 0
+                            : settings.expired_sub_close_delay / os::kSecond;
   bool is_needed = false;
   std::vector<hub::ChannelSlot> over;  // whose backends are asked whether they go on
   for (size_t i = subscriptions_.size(); i-- > 0;) {

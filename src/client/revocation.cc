@@ -1,4 +1,5 @@
 // What a session knows of its tokens, and does when they are revoked (docs/moderation.md).
+#include "base/fault_points.h"
 #include "client/moderation.h"
 #include "client/session.h"
 
@@ -19,7 +20,7 @@ bool Session::is_revoked(const auth::Claims& claims, std::string_view user) cons
 Answer<void> Session::check_moderation(std::string_view user) const {
   if (!services_.moderation) return {};
   const int64_t now = services_.shard.unix_seconds();
-  if (services_.moderation->is_blocked(user, now)) {
+  if (services_.moderation->is_blocked(user, now) && !GYRE_PLANTED(blocked_user_slips_in)) {
     return client::refuse(protocol::disconnects::kPermissionDenied);
   }
   if (rare_ && rare_->token && services_.moderation->is_revoked(*rare_->token, user, {}, now)) {

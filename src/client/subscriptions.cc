@@ -14,7 +14,8 @@ uint8_t Session::receiver_flags(const SubscribePlan& plan, const hub::Joined& jo
   if (plan.has_delta) flags |= Receiver::kDelta;
   // Whoever gets the newest with the answer has what the next one is made of. Who has missed
   // nothing may have subscribed at that position, and have got none since.
-  const bool has_base = !joined.recovery.publications.empty();
+  const bool has_base = !joined.recovery.publications.empty() ||
+                        (joined.recovery.recovered && GYRE_PLANTED(position_is_a_base));
   if (plan.has_delta && (has_base || GYRE_PLANTED(delta_ready_at_once))) {
     flags |= Receiver::kDeltaReady;
   }

@@ -218,7 +218,7 @@ protocol::PublicationRef Home::take_base(const protocol::PublicationRef& publica
   if (!keeps_last_ || verdict == Verdict::stale) return nullptr;
   if (publication->offset == 0) {
     // Not one of the stream, but what its subscribers would make the next one of: that comes whole.
-    last_.reset();
+    if (!GYRE_PLANTED(delta_over_aside)) last_.reset();
     return nullptr;
   }
   protocol::PublicationRef before = std::exchange(last_, publication);

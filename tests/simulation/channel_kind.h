@@ -24,6 +24,9 @@ struct ChannelKind {
   bool has_members = false;  // tells who joins and leaves
   bool has_delta = false;
   bool has_filter = false;
+  bool has_cache = false;        // only the newest publication is recovered
+  bool recovers_always = false;  // with every subscription, asked for or not
+  bool is_ruled = false;         // a backend decides who subscribes and publishes
   int32_t history_size = 0;
   int64_t history_ttl = 0;  // seconds
 

@@ -18,6 +18,7 @@
 #include "client/test_support.h"
 #include "protocol/fossil_delta.h"
 #include "tests/simulation/server_message.h"
+#include "tests/simulation/slow_build.h"
 
 namespace gyre::sim {
 namespace {
@@ -26,16 +27,7 @@ using client::TestClient;
 using client::TestNode;
 using protocol::Encoding;
 
-#if defined(__has_feature)
-#define GYRE_HAS_FEATURE(name) __has_feature(name)
-#else
-#define GYRE_HAS_FEATURE(name) 0
-#endif
-#if GYRE_HAS_FEATURE(address_sanitizer) || GYRE_HAS_FEATURE(thread_sanitizer) || !defined(NDEBUG)
-constexpr uint64_t kEdits = 10'000;
-#else
-constexpr uint64_t kEdits = 50'000;
-#endif
+constexpr uint64_t kEdits = kIsSlowBuild ? 10'000 : 50'000;
 constexpr uint64_t kEditsOfAWorld = 5'000;
 constexpr int32_t kHistory = 8;
 constexpr size_t kPayloadMax = 1 << 20;

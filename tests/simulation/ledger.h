@@ -27,6 +27,7 @@ class Record {
   bool has_jumped_within(os::Nanos duration) const {
     return jumped_at_ > 0 && now() < jumped_at_ + duration;
   }
+  bool has_jumped_since(os::Nanos time) const { return jumped_at_ > 0 && jumped_at_ >= time; }
   void note(std::string_view who, std::string_view what);
   void violation(std::string_view who, std::string_view what);
   const std::vector<std::string>& violations() const { return violations_; }

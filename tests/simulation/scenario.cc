@@ -44,10 +44,13 @@ Scenario::Scenario(const ScenarioOptions& options)
       faults_(stage_.network()),
       has_floods_(options.seed % 4 == 1),
       kills_nodes_(chance(250)),
-      users_(2 + below(6)) {
+      users_(2 + below(6)),
+      bans_(record_) {
+  choose_proxies();
   choose_channels();
   choose_settings();
   make_world_outside();
+  make_backend();
   start_node();
   start_clients();
 }
@@ -73,6 +76,12 @@ void Scenario::choose_channels() {
     kind.forces_positioning = is_positioned && chance(500);
     kind.forces_recovery = is_recoverable && chance(500);
     if (chance(300)) restrict(kind);
+    if (name == "newest") {
+      kind.has_cache = kind.forces_recovery = true;
+      kind.recovers_always = chance(400);
+      // What does not pass is not recovered, whatever else is kept.
+      kind.has_filter = false;
+    }
     add_channels(kind, 1 + below(2));
   };
   add("plain", false, false, false);
@@ -80,6 +89,8 @@ void Scenario::choose_channels() {
   add("placed", true, true, false);
   add("sure", true, true, true);
   add("safe", true, true, true);
+  if (chance(400)) add("newest", true, true, true);
+  if (proxied_.subscribe) add_ruled_channels();
   shared_channels_ = channels_.size();
   add_user_channels();
   for (const ChannelKind& kind : channels_) kinds_.emplace(kind.name, kind);
@@ -159,6 +170,10 @@ channel::ChannelOptions Scenario::options_of(const ChannelKind& kind) {
   options.allow_recovery = kind.is_recoverable;
   options.force_positioning = kind.forces_positioning;
   options.force_recovery = kind.forces_recovery;
+  options.recovers_cache = kind.has_cache;
+  options.auto_cache_recover = kind.recovers_always;
+  if (kind.is_ruled) options.subscribe_proxy = options.publish_proxy = proxy::kDefaultName;
+  if (kind.is_ruled && proxied_.sub_refresh) options.sub_refresh_proxy = proxy::kDefaultName;
   options.allows_fossil_delta = options.delta_publish = kind.has_delta;
   options.allow_tags_filter = kind.has_filter;
   return options;
@@ -171,6 +186,7 @@ void Scenario::choose_settings() {
   settings_.ping_interval = static_cast<os::Nanos>(5 + below(20)) * kSecond;
   settings_.pong_timeout = 4 * kSecond;
   settings_.expired_close_delay = static_cast<os::Nanos>(below(4)) * kSecond;
+  settings_.expired_sub_close_delay = static_cast<os::Nanos>(below(4)) * kSecond;
   settings_.presence_update_interval = 5 * kSecond;
   settings_.concurrency = chance(300) ? 4 : 1;
   settings_.recovery_max_publication_limit = chance(200) ? 5 : 300;
@@ -179,6 +195,8 @@ void Scenario::choose_settings() {
   settings_.has_personal_channels = channels_.size() > shared_channels_;
   settings_.personal_namespace = "own";
   settings_.server_version = "simulation";
+  if (proxied_.rpc) settings_.rpc.without_namespace = proxy::kDefaultName;
+  has_moderation_ = chance(350);
   position_check_delay_ = static_cast<os::Nanos>(2 + below(5)) * kSecond;
 }
 
@@ -190,17 +208,26 @@ app::NodeOptions Scenario::node_options() const {
                      .write_timeout = 3 * kSecond};
   options.settings = std::make_shared<const client::Settings>(settings_);
   options.connection_tokens.hmac_secret_key = SdkClient::secret();
+  options.proxies = proxies();
+  if (has_moderation_) options.moderation = client::Moderation::Limits();
   options.history_meta_ttl = seconds(kMetaTtl * 2);
   options.position_check_delay = position_check_delay_;
   options.websocket_path = "/connection/websocket";
   options.websocket.user_header = "X-User";
   options.api = api::HttpApi::Options{.prefix = "/api", .key = "secret"};
+  if (has_moderation_) options.api->methods = options.api->methods.with_moderation();
   options.api_is_external = true;
   options.external.port = kNodePort;
   return options;
 }
 
 void Scenario::make_world_outside() {
+  attendance_ = std::make_unique<Attendance>(agenda_, record_, is_reliable());
+  attendance_->hears = [this](const std::string& id, os::Nanos duration) {
+    return std::ranges::any_of(clients_, [&](const auto& client) {
+      return client->client_id() == id && client->hears(duration);
+    });
+  };
   if (options_.engine == Engine::memory) return;
   BrokerWeather weather;
   if (chance(600)) weather.lost = 30;
@@ -218,10 +245,13 @@ void Scenario::make_world_outside() {
 }
 
 void Scenario::start_node() {
-  node_ = std::make_unique<SimNode>(
-      SimNode::World{
-          .stage = stage_, .ledger = ledger_, .store = store_.get(), .presence = presence_.get()},
-      node_options(), 1 + below(3), static_cast<SimNode::Lends>(below(3)), kNodePort);
+  node_ = std::make_unique<SimNode>(SimNode::World{.stage = stage_,
+                                                   .ledger = ledger_,
+                                                   .store = store_.get(),
+                                                   .presence = presence_.get(),
+                                                   .backend = backend_.get()},
+                                    node_options(), 1 + below(3),
+                                    static_cast<SimNode::Lends>(below(3)), kNodePort);
   is_up_ = true;
 }
 
@@ -229,12 +259,24 @@ void Scenario::start_clients() {
   const size_t count = 3 + below(6);
   for (size_t i = 0; i < count; ++i) {
     const bool has_token = chance(400);
-    const bool is_anonymous = has_token && chance(150);
+    const bool is_ruled = !has_token && proxied_.connect;
+    const bool is_anonymous = (has_token || is_ruled) && chance(150);
+    const std::string user = is_anonymous ? std::string() : fmt::format("user{}", below(users_));
+    std::string own;
+    if (settings_.has_personal_channels && (has_token || is_ruled) && !user.empty()) {
+      own = "own:#" + user;
+    }
+    std::vector<std::string> may_get;
+    if (!own.empty()) may_get.push_back(own);
+    if (is_ruled) {
+      may_get.insert(may_get.end(), backend_->options().channels.begin(),
+                     backend_->options().channels.end());
+    }
     clients_.push_back(std::make_unique<SdkClient>(
         stage_.network(), agenda_, ledger_, record_,
         SdkClient::Options{
             .name = fmt::format("client{}", i),
-            .user = is_anonymous ? std::string() : fmt::format("user{}", below(users_)),
+            .user = user,
             .port = kNodePort,
             .encoding = chance(500) ? protocol::Encoding::json : protocol::Encoding::protobuf,
             .connects_first = chance(300),
@@ -242,15 +284,22 @@ void Scenario::start_clients() {
             .may_be_slow = has_floods_,
             .has_floods = has_floods_,
             .has_token = has_token,
+            .is_ruled = is_ruled,
             .concurrency = settings_.concurrency,
             .channel_limit = settings_.channel_limit,
             .expired_close_delay = settings_.expired_close_delay,
             .promises = {.is_reliable = is_reliable(),
                          .recovers_surely = is_reliable() &&
                                             !faults_.may_strike(fault::Point::new_epoch) &&
-                                            !faults_.may_strike(fault::Point::short_record)},
+                                            !faults_.may_strike(fault::Point::short_record),
+                         .reads_on = !faults_.may_strike(fault::Point::small_backlog)},
             .recovery_limit = settings_.recovery_max_publication_limit,
-            .channels = &kinds_}));
+            .channels = &kinds_,
+            .own_channel = own,
+            .may_get = may_get,
+            .attendance = attendance_.get(),
+            .bans = &bans_,
+            .backend = backend_.get()}));
     SdkClient& client = *clients_.back();
     stage_.add(client);
     for (size_t at = 0; at < shared_channels_; ++at) {
@@ -305,6 +354,8 @@ ScenarioResult Scenario::run() {
   api_->drop_waiting();
   if (store_) store_->calm();
   if (presence_) presence_->calm();
+  if (backend_) backend_->calm();
+  unblock_all();
   faults_.calm();
   for (const auto& client : clients_) client->calm();
   // One that reads no more is found by what waits for it, or by the pongs that it does not send.
@@ -348,8 +399,13 @@ ScenarioResult Scenario::result() {
     result.unrecovered += counts.unrecovered;
     result.losses += counts.losses;
     result.deltas += counts.deltas;
-    if (counts.disconnects.contains(3008)) result.slow += counts.disconnects.at(3008);
+    result.from_cache += counts.from_cache;
+    for (const auto& [code, count] : counts.disconnects) {
+      if (code == 3008) result.slow += count;
+      if (code == 3500 || code == 3503 || code == 3507) result.banned += count;
+    }
   }
+  if (backend_) result.asked = backend_->questions();
   return result;
 }
 

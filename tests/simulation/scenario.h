@@ -36,6 +36,9 @@ struct ScenarioResult {
   uint64_t losses = 0;
   uint64_t slow = 0;
   uint64_t deltas = 0;
+  uint64_t from_cache = 0;  // subscriptions that got the newest publication
+  uint64_t banned = 0;      // connections that were ended or refused by moderation
+  uint64_t asked = 0;       // questions to the backend
 };
 
 ScenarioResult run_scenario(const ScenarioOptions& options);

@@ -39,7 +39,7 @@ void Scenario::plan_for(SdkClient& client) {
 
 void Scenario::act(SdkClient& client) {
   const ChannelKind& channel = some_channel();
-  switch (below(14)) {
+  switch (below(16)) {
     case 0:
     case 1:
       return client.subscribe(channel);
@@ -54,8 +54,9 @@ void Scenario::act(SdkClient& client) {
     case 4:
       return chance(100) ? client.finish_sending() : client.cut();
     case 5:
-      if (channel.has_presence) client.ask_presence(channel.name);
-      return;
+      if (!channel.has_presence) return;
+      return chance(500) ? client.ask_presence(channel.name)
+                         : client.ask_presence_stats(channel.name);
     case 6:
       if (channel.has_history) {
         client.ask_history(channel.name, static_cast<int32_t>(below(8)) - 1);
@@ -69,6 +70,9 @@ void Scenario::act(SdkClient& client) {
       if (!client.is_slow()) return;
       client.read_slowly(true);
       agenda_.after(some_time(6 * kSecond), [&client] { client.read_slowly(false); });
+      return;
+    case 10:
+      if (proxied_.rpc) client.call();
       return;
     case 9:
       for (uint64_t i = 2 + below(4); i > 0; --i) client.publish(some_channel().name, payload());
@@ -90,7 +94,7 @@ void Scenario::plan_api() {
 
 void Scenario::act_by_api() {
   const SdkClient& client = some_client();
-  switch (below(18)) {
+  switch (below(22)) {
     case 0:
       return unsubscribe_by_api(client, any_channel().name);
     case 1:
@@ -108,11 +112,20 @@ void Scenario::act_by_api() {
       if (has_floods_) flood();
       return;
     case 5:
-      return api_->call("subscribe", fmt::format(R"({{"user":"{}","channel":"{}"}})", client.user(),
-                                                 some_channel().name));
+      return subscribe_by_api(client, some_channel().name);
+    case 8:
+    case 9: {
+      const ChannelKind& channel = any_channel();
+      if (channel.has_presence) ask_presence_by_api(channel.name, chance(500));
+      return;
+    }
+    case 10:
+    case 11:
+      if (has_moderation_) return moderate(client);
+      return publish_by_api(any_channel().name, payload());
     case 6: {
-      // Behind others it could come with an end that is past.
-      if (!api_->is_settled()) return;
+      // Behind others it could come with an end that is past. Backends would not know of it.
+      if (!api_->is_settled() || proxied_.refresh) return;
       const int64_t end = stage_.network().wall() / kSecond + 4 + static_cast<int64_t>(below(20));
       return api_->call("refresh", fmt::format(R"({{"user":"{}","expire_at":{}}})", client.user(),
                                                chance(700) ? end : 0));
@@ -124,6 +137,22 @@ void Scenario::act_by_api() {
         publish_by_api(any_channel().name, payload());
       }
   }
+}
+
+void Scenario::subscribe_by_api(const SdkClient& client, const std::string& channel) {
+  attendance_->may_come(channel, client.user());
+  api_->call("subscribe", fmt::format(R"({{"user":"{}","channel":"{}"}})", client.user(), channel));
+}
+
+void Scenario::ask_presence_by_api(const std::string& channel, bool counts_only) {
+  const os::Nanos asked = stage_.network().now();
+  api_->call(counts_only ? "presence_stats" : "presence",
+             fmt::format(R"({{"channel":"{}"}})", channel),
+             [this, channel, asked](std::string_view answer) {
+               const auto read = read_presence_answer(answer);
+               if (!read) return violation(fmt::format("no answer about presence: {}", answer));
+               attendance_->answered(channel, asked, *read);
+             });
 }
 
 void Scenario::flood() {
@@ -142,8 +171,8 @@ void Scenario::publish_by_api(const std::string& channel, const std::string& tex
     return api_->call("broadcast",
                       fmt::format(R"({{"channels":[{}],"data":{}{}}})", list, text, maybe_tags()));
   }
-  const std::string body =
-      fmt::format(R"({{"channel":"{}","data":{}{}}})", channel, text, maybe_tags());
+  const std::string body = fmt::format(R"({{"channel":"{}","data":{}{}{}}})", channel, text,
+                                       maybe_tags(), chance(50) ? R"(,"skip_history":true)" : "");
   api_->call("publish", body, [this, channel, text](std::string_view answer) {
     const auto place = ledger_.find(channel, text);
     if (!place) return violation("an answer to a publish that did not happen");
@@ -241,6 +270,8 @@ void Scenario::kill_node() {
   if (!is_up_) return;
   record_.note("world", "kills the node");
   is_up_ = false;
+  killed_at_ = stage_.network().now();
+  bans_.forget();
   node_->die();
   ghosts_.push_back(std::move(node_));
   if (is_reliable()) ledger_.forget();
@@ -260,6 +291,8 @@ void Scenario::set_clock() {
 // A killed node has ended its operations after a while, and must have left nothing.
 void Scenario::bury_ghosts() {
   std::erase_if(ghosts_, [this](const std::unique_ptr<SimNode>& ghost) {
+    // What it waits for may have been due while time stood still.
+    if (record_.has_just_jumped()) return false;
     if (stage_.network().now() < ghost->died_at() + kGhostLife) return false;
     for (const std::string& one : ghost->leftovers()) violation("killed: " + one);
     return true;

@@ -24,10 +24,11 @@ void Scenario::check_step() {
 std::optional<protocol::StreamPosition> Scenario::top(const std::string& channel) {
   if (store_) return store_->top(channel);
   // Each home has a broker; that of the channel has the newest publication, if there is one.
-  const size_t count = ledger_.count(channel);
-  if (count == 0) return std::nullopt;
-  const Ledger::Entry& last = ledger_.at(channel, count - 1);
-  return protocol::StreamPosition{last.offset, last.epoch};
+  for (size_t i = ledger_.count(channel); i-- > 0;) {
+    const Ledger::Entry& last = ledger_.at(channel, i);
+    if (last.offset > 0) return protocol::StreamPosition{last.offset, last.epoch};
+  }
+  return std::nullopt;
 }
 
 void Scenario::check_quiet() {
@@ -40,6 +41,8 @@ void Scenario::check_quiet() {
   check_positions();
   check_presence();
   check_members();
+  if (backend_) check_rulings();
+  for (const auto& client : clients_) client->check_ends();
   size_t expected = 0;
   for (const auto& client : clients_) expected += client->live_channels().size();
   if (node_->most_queued() > 0) violation("bytes wait for somebody");

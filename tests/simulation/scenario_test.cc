@@ -3,22 +3,15 @@
 #include <cstdio>
 
 #include "tests/simulation/seed_runs.h"
+#include "tests/simulation/slow_build.h"
 
 namespace gyre::sim {
 namespace {
 
 using Engine = ScenarioOptions::Engine;
 
-#if defined(__has_feature)
-#define GYRE_HAS_FEATURE(name) __has_feature(name)
-#else
-#define GYRE_HAS_FEATURE(name) 0
-#endif
-#if GYRE_HAS_FEATURE(address_sanitizer) || GYRE_HAS_FEATURE(thread_sanitizer) || !defined(NDEBUG)
-constexpr uint64_t kSeeds = 150;
-#else
-constexpr uint64_t kSeeds = 500;  // tools/run_tests.py runs many more, with fault points
-#endif
+// tools/run_tests.py runs many more, with fault points.
+constexpr uint64_t kSeeds = kIsSlowBuild ? 150 : 500;
 
 void hold_over(Engine engine) {
   const SeedRuns runs = run_seeds(engine, 1, kSeeds);

@@ -11,8 +11,11 @@
 
 #include "base/fault_points.h"
 #include "tests/simulation/api_client.h"
+#include "tests/simulation/attendance.h"
+#include "tests/simulation/bans.h"
 #include "tests/simulation/scenario.h"
 #include "tests/simulation/sdk_client.h"
+#include "tests/simulation/sim_backend.h"
 #include "tests/simulation/sim_node.h"
 
 namespace gyre::sim {
@@ -43,8 +46,9 @@ class SeededFaults final : public fault::Chooser {
   bool is_active_ = true;
 };
 
-// One run: see ScenarioOptions. What it is made of is in scenario.cc, what happens in
-// scenario_acts.cc, what must be true in scenario_checks.cc.
+// One run: see ScenarioOptions. What it is made of is in scenario.cc and, as to backends, in
+// scenario_backend.cc, what happens in scenario_acts.cc and scenario_moderation.cc, what must be
+// true in scenario_checks.cc.
 class Scenario {
  public:
   explicit Scenario(const ScenarioOptions& options);
@@ -68,6 +72,24 @@ class Scenario {
   void start_clients();
   ScenarioResult result();
 
+  // --- Backends (scenario_backend.cc)
+  // What the seed has of them; decided first, since channels depend on it.
+  struct Proxied {
+    bool connect = false;
+    bool refresh = false;
+    bool subscribe = false;  // and publish, in the channels of one namespace
+    bool sub_refresh = false;
+    bool rpc = false;
+    bool any() const { return connect || refresh || subscribe || rpc; }
+  };
+  void choose_proxies();
+  void add_ruled_channels();
+  std::shared_ptr<const proxy::Definitions> proxies() const;
+  void make_backend();
+  // See SimBackend::Watch.
+  uint64_t watch(const std::string& client, const std::string& channel) const;
+  void check_rulings();
+
   // --- What happens (scenario_acts.cc)
   void plan();
   void plan_for(SdkClient& client);
@@ -79,6 +101,18 @@ class Scenario {
   void publish_repeatedly(const std::string& channel, const std::string& text);
   void unsubscribe_by_api(const SdkClient& target, const std::string& channel);
   void disconnect_by_api(const SdkClient& target);
+  void subscribe_by_api(const SdkClient& client, const std::string& channel);
+  void ask_presence_by_api(const std::string& channel, bool counts_only);
+
+  // --- Who is sent away (scenario_moderation.cc)
+  void moderate(const SdkClient& target);
+  void block_by_api(const std::string& user);
+  void unblock_by_api(const std::string& user);
+  void unblock_all();
+  void revoke_by_api(const SdkClient& target);
+  void invalidate_by_api(const std::string& user);
+  template <class IsMeant>
+  void check_sent_away(const std::string& why, IsMeant is_meant);
   void flood();
   void kill_node();
   void set_clock();
@@ -137,10 +171,16 @@ class Scenario {
   size_t shared_channels_ = 0;  // of them, the first ones; the rest are the users' own
   std::map<std::string, ChannelKind> kinds_;
   client::Settings settings_;
+  Proxied proxied_;
   os::Nanos position_check_delay_ = 0;
   bool engine_fails_ = false;  // at times: what was to end may not have begun
   std::unique_ptr<SimStore> store_;
   std::unique_ptr<SimPresence> presence_;
+  std::unique_ptr<SimBackend> backend_;
+  std::unique_ptr<Attendance> attendance_;
+  Bans bans_;
+  bool has_moderation_ = false;
+  os::Nanos killed_at_ = 0;  // the last node
   std::unique_ptr<SimNode> node_;
   std::vector<std::unique_ptr<SimNode>> ghosts_;
   std::vector<std::unique_ptr<SdkClient>> clients_;

@@ -32,10 +32,12 @@ void SdkClient::start() {
   if (state_ != State::away) return;
   state_ = State::opening;
   ++connection_;
+  opened_ = network().now();
   const bool is_protobuf = options_.encoding == Encoding::protobuf;
   open(options_.port,
        is_protobuf ? "/connection/websocket?format=protobuf" : "/connection/websocket",
-       options_.has_token ? std::string() : "X-User: " + options_.user + "\r\n");
+       options_.has_token || options_.is_ruled ? std::string()
+                                               : "X-User: " + options_.user + "\r\n");
 }
 
 void SdkClient::on_open() {
@@ -47,7 +49,16 @@ void SdkClient::on_open() {
   std::string token;
   if (options_.has_token) token = make_token(true);
   request.token = token;
-  ask({.kind = Question::Kind::connect, .channel = {}, .payload = {}}, request, out);
+  Question question{.kind = Question::Kind::connect, .channel = {}, .payload = {}};
+  if (options_.is_ruled) {
+    connect_key_ = options_.backend->next_key(options_.user);
+    request.data = std::string_view(connect_key_);
+    question.key = connect_key_;
+  }
+  for (const std::string& channel : options_.may_get) {
+    options_.attendance->may_come(channel, options_.user);
+  }
+  ask(std::move(question), request, out);
   if (!options_.connects_first) {
     for (auto& [name, subscription] : subscriptions_) {
       if (subscription.is_wanted) ask_to_subscribe(subscription, out);
@@ -64,6 +75,9 @@ void SdkClient::flush(std::string& out) {
 
 uint32_t SdkClient::ask(Question question, const protocol::Request& request, std::string& out) {
   const uint32_t id = next_id_++;
+  question.asked = network().now();
+  question.may_wait = std::ranges::any_of(
+      questions_, [](const auto& one) { return one.second.may_wait || !one.second.key.empty(); });
   questions_.emplace(id, std::move(question));
   if (options_.encoding == Encoding::json && !out.empty()) out += '\n';
   protocol::encode_command(options_.encoding, id, request, out);
@@ -78,13 +92,14 @@ void SdkClient::ask_now(Question question, const protocol::Request& request) {
 
 void SdkClient::forget_connection() {
   questions_.clear();
-  client_id_.clear();
   for (auto& [name, subscription] : subscriptions_) {
     set_state(subscription, Subscription::State::none);
     subscription.is_server_side = false;
     subscription.is_unbroken = false;
     subscription.members.reset();
   }
+  if (!client_id_.empty()) options_.attendance->is_gone(client_id_);
+  client_id_.clear();
   end_.reset();
   ++expiries_;
   last_answered_ = 0;
@@ -96,18 +111,25 @@ void SdkClient::on_close(uint16_t code) {
   ++counts_.disconnects[code];
   check_disconnect(code);
   forget_connection();
-  const bool comes_back = protocol::Disconnect{code, {}}.reconnects();
-  state_ = comes_back ? State::away : State::gone;
+  state_ = returns_after(code) ? State::away : State::gone;
+}
+
+// As SDKs do, and as applications do that get a new token or hope to be let in again.
+bool SdkClient::returns_after(uint16_t code) const {
+  if (code == 3500) return !has_sent_foreign_token_;
+  return code == 3503 || code == 3507 || protocol::Disconnect{code, {}}.reconnects();
 }
 
 void SdkClient::check_disconnect(uint16_t code) {
+  if (is_ended_by_backend(code)) return;
   switch (code) {
     case 3008:
       // A stalled network delays a pong; it does not fill queues of clients that read.
       if (!options_.may_be_slow) violation("called slow, though it reads");
       break;
     case 3012:
-      // Pongs are given four seconds, and the network takes less.
+      // Pongs are given four seconds, and the network takes less. A long backlog is not read on.
+      if (!options_.promises.reads_on && is_waiting_for_backend()) break;
       if (!options_.has_floods && has_read_for(30 * os::kSecond) &&
           !record_.has_jumped_within(30 * os::kSecond)) {
         violation("a pong was not heard");
@@ -119,6 +141,10 @@ void SdkClient::check_disconnect(uint16_t code) {
       if (options_.promises.is_reliable) violation("an internal error");
       break;
     case 3005:
+      if (options_.backend && options_.backend->options().asks_refresh) {
+        if (!record_.has_jumped_within(30 * os::kSecond)) violation("expired by nobody's word");
+        break;
+      }
       // A refresh that waits behind slow commands may come with a token that has expired meanwhile.
       if (!options_.promises.is_reliable && is_asking(Question::Kind::refresh)) break;
       if (!record_.has_just_jumped() && has_read_for(30 * os::kSecond) &&
@@ -135,8 +161,11 @@ void SdkClient::check_disconnect(uint16_t code) {
       ++counts_.losses;
       break;
     case 3500:
-      if (!has_sent_foreign_token_) violation("its token was called invalid");
-      break;
+      if (has_sent_foreign_token_) break;
+      return check_banned(code);
+    case 3503:
+    case 3507:
+      return check_banned(code);
     case 3502:
       if (!record_.has_just_jumped()) violation("called stale");
       break;
@@ -146,7 +175,6 @@ void SdkClient::check_disconnect(uint16_t code) {
       }
       break;
     case 3001:
-    case 3503:
     case 4000:
     case 4501:
       break;
@@ -205,8 +233,20 @@ std::string SdkClient::make_token(bool is_ours) {
   auth::TokenContent content;
   content.user = is_ours ? options_.user : "somebody else";
   const int64_t now = network().wall() / os::kSecond;
-  if (!is_calm_ && network().chance(600))
-    content.expires = now + 3 + static_cast<int64_t>(network().below(20));
+  // One that has been taken back is shown again, at times.
+  const bool is_lasting = !made_end_ || *made_end_ > now + 3;
+  if (is_ours && is_lasting && options_.bans->may_be_revoked(options_.user, made_) &&
+      network().chance(300)) {
+    content.expires = made_end_;
+  } else {
+    made_ = {.uid = fmt::format("{}-{}", options_.name, next_token_++), .issued_at = now};
+    if (!is_calm_ && network().chance(600))
+      content.expires = now + 3 + static_cast<int64_t>(network().below(20));
+    made_end_ = content.expires;
+  }
+  note(fmt::format("makes token {} of {}", made_.uid, made_.issued_at));
+  content.uid = made_.uid;
+  content.issued_at = made_.issued_at;
   return auth::issue_token(content, kSecret);
 }
 
@@ -215,6 +255,9 @@ void SdkClient::on_expiry(const ServerMessage& message) {
   ++expiries_;
   end_.reset();
   if (!message.expires) return;
+  if (options_.backend && options_.backend->options().asks_refresh) {
+    violation("told of an end that is the backend's");
+  }
   const os::Nanos ttl = os::Nanos{message.ttl} * os::kSecond;
   // The word may have been on its way while time stood still.
   end_slack_ = (record_.has_just_jumped() ? 60 : 2) * os::kSecond;
@@ -232,17 +275,22 @@ void SdkClient::refresh_later(os::Nanos wait) {
     const std::string token = make_token(!has_sent_foreign_token_);
     protocol::RefreshRequest request{.token = token};
     note("asks to be refreshed");
-    ask_now(question_of(Question::Kind::refresh, {}), request);
+    ++refreshes_;
+    Question question = question_of(Question::Kind::refresh, {});
+    question.token = made_;
+    ask_now(std::move(question), request);
   });
 }
 
-void SdkClient::on_refreshed(const ServerMessage& message) {
+void SdkClient::on_refreshed(const Question& question, const ServerMessage& message) {
+  token_ = question.token;
   if (has_sent_foreign_token_) violation("refreshed by somebody else's token");
   note(fmt::format("refreshed: {} s", message.expires ? message.ttl : 0));
   on_expiry(message);
 }
 
 void SdkClient::check_expiry() {
+  check_ends();
   if (!end_ || record_.has_jumped_within(10 * os::kSecond)) return;
   if (has_read_for(10 * os::kSecond) && network().now() > *end_ + 5 * os::kSecond) {
     violation("lives on with an expired token");
@@ -290,8 +338,12 @@ void SdkClient::handle(const ServerMessage& message) {
   const Question question = std::move(found->second);
   questions_.erase(found);
   // What is in work one at a time is answered in order.
-  if (options_.concurrency == 1 && message.id < last_answered_) violation("answers out of order");
-  last_answered_ = message.id;
+  // An unsubscribe may have to wait for a subscription that the API is making.
+  if (question.kind != Question::Kind::unsubscribe) {
+    if (options_.concurrency == 1 && message.id < last_answered_) violation("answers out of order");
+    last_answered_ = message.id;
+  }
+  check_promptness(question);
   if (message.kind == Kind::error) return on_error(question, message.code);
   const auto expects = [&](Question::Kind kind) {
     if (question.kind != kind) violation("an answer of the wrong kind");
@@ -299,7 +351,7 @@ void SdkClient::handle(const ServerMessage& message) {
   };
   switch (message.kind) {
     case Kind::connect:
-      if (expects(Question::Kind::connect)) on_connected(message);
+      if (expects(Question::Kind::connect)) on_connected(question, message);
       return;
     case Kind::subscribe:
       if (expects(Question::Kind::subscribe)) on_subscribed(question, message);
@@ -313,22 +365,29 @@ void SdkClient::handle(const ServerMessage& message) {
     case Kind::presence:
       if (expects(Question::Kind::presence)) on_presence(question, message);
       return;
+    case Kind::presence_stats:
+      if (expects(Question::Kind::presence_stats)) on_presence_stats(question, message);
+      return;
+    case Kind::rpc:
+      if (expects(Question::Kind::rpc)) on_called(question, message);
+      return;
     case Kind::history:
       if (expects(Question::Kind::history)) on_history(question, message);
       return;
     case Kind::refresh:
-      if (expects(Question::Kind::refresh)) on_refreshed(message);
+      if (expects(Question::Kind::refresh)) on_refreshed(question, message);
       return;
     default:
       return;
   }
 }
 
-void SdkClient::on_connected(const ServerMessage& message) {
+void SdkClient::on_connected(const Question& question, const ServerMessage& message) {
   ++counts_.connects;
   client_id_ = message.client;
   note(fmt::format("connected as {}", client_id_));
   state_ = State::connected;
+  check_let_in(question, message);
   on_expiry(message);
   for (const ServerMessage& sub : message.subs) on_subscribed_by_server(sub.channel, sub);
   std::string out;
@@ -342,6 +401,7 @@ void SdkClient::on_connected(const ServerMessage& message) {
 
 void SdkClient::on_error(const Question& question, uint32_t code) {
   note(fmt::format("error {} for {} of {}", code, name_of(question.kind), question.channel));
+  if (is_refused_by_backend(question, code)) return on_refused_by_backend(question, code);
   if (question.kind == Question::Kind::connect) {
     // A token that was good when it was made.
     if (code != 109 && code != 110) violation(fmt::format("error {} for connect", code));

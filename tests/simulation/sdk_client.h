@@ -9,9 +9,12 @@
 #include <vector>
 
 #include "protocol/messages.h"
+#include "tests/simulation/attendance.h"
+#include "tests/simulation/bans.h"
 #include "tests/simulation/channel_kind.h"
 #include "tests/simulation/ledger.h"
 #include "tests/simulation/server_message.h"
+#include "tests/simulation/sim_backend.h"
 #include "tests/simulation/sim_websocket.h"
 
 namespace gyre::sim {
@@ -23,6 +26,8 @@ struct EnginePromises {
   bool is_reliable = true;
   // What history has is recovered from.
   bool recovers_surely = true;
+  // A connection is read while its commands wait.
+  bool reads_on = true;
 };
 
 // A client that does what the official SDKs do: subscribes in the frame that connects, comes back
@@ -42,6 +47,7 @@ class SdkClient final : public SimWebSocket {
     bool may_be_slow = false;     // may be thrown out for that
     bool has_floods = false;      // there are, so that much may wait for it
     bool has_token = false;       // connects by a token, and refreshes it
+    bool is_ruled = false;        // connects by the backend's word
     uint32_t concurrency = 1;     // of its commands, on the server
     uint32_t channel_limit = 128;
     os::Nanos expired_close_delay = 0;
@@ -49,6 +55,11 @@ class SdkClient final : public SimWebSocket {
     int32_t recovery_limit = 300;
     // All that there are, by name: for subscriptions that the server makes.
     const std::map<std::string, ChannelKind>* channels = nullptr;
+    std::string own_channel;           // that it is subscribed to when it connects; empty: none
+    std::vector<std::string> may_get;  // channels that it may get with its connection
+    Attendance* attendance = nullptr;
+    const Bans* bans = nullptr;
+    SimBackend* backend = nullptr;  // null: there is none
   };
   SdkClient(SimNetwork& network, Agenda& agenda, Ledger& ledger, Record& record, Options options);
 
@@ -58,6 +69,8 @@ class SdkClient final : public SimWebSocket {
   void unsubscribe(const std::string& channel);
   void publish(const std::string& channel, const std::string& payload);
   void ask_presence(const std::string& channel);
+  void ask_presence_stats(const std::string& channel);
+  void call();  // an RPC
   void ask_history(const std::string& channel, int32_t limit);
   void stop();            // for good; the server is told, or not
   void finish_sending();  // half-closes
@@ -108,6 +121,17 @@ class SdkClient final : public SimWebSocket {
   Mark mark(const std::string& channel) const;
   // It is still connected as it was, and has been reading all the time.
   bool is_as_marked(const Mark& mark) const;
+  // It reads, and would have been cut off if it did not hear of everything at once.
+  bool hears(os::Nanos duration) const {
+    return state_ == State::connected && !options_.has_floods && has_read_for(duration);
+  }
+  // See SimBackend::Watch.
+  uint64_t watch(const std::string& channel) const;
+  const TokenSeal& token() const { return token_; }
+  uint64_t refreshes() const { return refreshes_; }
+  bool is_refreshing() const { return is_asking(Question::Kind::refresh); }
+  // Ends that should have come.
+  void check_ends();
   // All that it wants is live.
   bool is_settled() const;
   std::string describe() const;
@@ -120,6 +144,7 @@ class SdkClient final : public SimWebSocket {
     uint64_t unrecovered = 0;
     uint64_t losses = 0;  // unsubscribe 2500, disconnect 3010
     uint64_t deltas = 0;
+    uint64_t from_cache = 0;
     uint64_t unsubscribes = 0;
     std::map<uint16_t, uint64_t> disconnects;
   };
@@ -154,7 +179,10 @@ class SdkClient final : public SimWebSocket {
     // Plain: the place in the ledger of the last publication.
     std::optional<size_t> last_place;
     bool is_unbroken = false;  // nothing may be missing after last_place
-    uint64_t life = 0;         // counts its times of being live
+    bool may_jump = false;     // the next publication is the newest, whatever was before
+    int64_t end = 0;           // Unix seconds; 0: none
+    os::Nanos end_told = 0;
+    uint64_t life = 0;  // counts its times of being live
     std::set<std::string> seen;
   };
   struct Question {
@@ -165,7 +193,9 @@ class SdkClient final : public SimWebSocket {
       publish,
       presence,
       history,
-      refresh
+      refresh,
+      presence_stats,
+      rpc
     };
     Kind kind;
     std::string channel;
@@ -173,6 +203,11 @@ class SdkClient final : public SimWebSocket {
     Progress progress;  // of a subscribe
     uint64_t life = 0;
     int32_t limit = 0;
+    std::string key;    // of the backend's ruling; empty: it is not asked
+    TokenSeal token{};  // of a refresh
+    os::Nanos asked = 0;
+    bool may_wait = false;                          // for a backend that something else asks
+    std::optional<protocol::StreamPosition> top{};  // of the channel, when it was asked
     // Of the channel's subscription, as of the question.
     uint64_t changes = 0;
     bool was_live = false;
@@ -186,20 +221,34 @@ class SdkClient final : public SimWebSocket {
   void on_mistake(std::string_view what) override { violation(what); }
 
   void handle(const ServerMessage& message);
-  void on_connected(const ServerMessage& message);
+  void on_connected(const Question& question, const ServerMessage& message);
   void on_expiry(const ServerMessage& message);
   void refresh_later(os::Nanos wait);
-  void on_refreshed(const ServerMessage& message);
+  void on_refreshed(const Question& question, const ServerMessage& message);
   std::string make_token(bool is_ours);
   void check_expiry();
   void check_disconnect(uint16_t code);
+  bool returns_after(uint16_t code) const;
+  // --- What others have ruled (sdk_rulings.cc)
+  const Ruling* ruling(const Question& question) const;
+  bool is_waiting_for_backend() const;
+  void check_accepted(const Question& question) const;
+  bool is_refused_by_backend(const Question& question, uint32_t code) const;
+  void on_refused_by_backend(const Question& question, uint32_t code);
+  bool is_ended_by_backend(uint16_t code) const;
+  void check_banned(uint16_t code) const;
+  void check_let_in(const Question& question, const ServerMessage& message);
+  void check_promptness(const Question& question) const;
+  void on_called(const Question& question, const ServerMessage& message);
+  void on_subscription_expired(const Subscription& subscription) const;
   void on_error(const Question& question, uint32_t code);
   bool is_asking(Question::Kind kind) const;
   static std::string_view name_of(Question::Kind kind);
   void on_refused(const Question& question, uint32_t code);
   void on_subscribed(const Question& question, const ServerMessage& message);
   void on_subscribed_by_server(const std::string& channel, const ServerMessage& message);
-  void go_live(Subscription& subscription, const ServerMessage& message);
+  // `question`: null if the server has subscribed it.
+  void go_live(Subscription& subscription, const Question* question, const ServerMessage& message);
   void set_state(Subscription& subscription, Subscription::State state);
   // Of its subscriptions: the live ones, or those that are on their way as well.
   size_t count(bool is_live) const;
@@ -212,6 +261,9 @@ class SdkClient final : public SimWebSocket {
   Allowed allowed(const Question& question) const;
   void check_allowed(const Question& question, bool was_done);
   void check_recovery(Subscription& subscription, const ServerMessage& message);
+  void check_cache(Subscription& subscription, const Question* question,
+                   const ServerMessage& message);
+  std::optional<protocol::StreamPosition> newest(const std::string& channel) const;
   bool was_recoverable(const Subscription& subscription) const;
   void on_unsubscribed(const std::string& channel);
   void on_unsubscribe_push(const std::string& channel, uint32_t code);
@@ -220,6 +272,9 @@ class SdkClient final : public SimWebSocket {
   void check_plain(Subscription& subscription, const ReadPublication& publication);
   void on_published(const Question& question);
   void on_presence(const Question& question, const ServerMessage& message);
+  void on_presence_stats(const Question& question, const ServerMessage& message);
+  void check_allowed_to_hear(const Ledger::Entry& entry) const;
+  void check_aside(Subscription& subscription, const ReadPublication& publication);
   void on_history(const Question& question, const ServerMessage& message);
 
   uint32_t ask(Question question, const protocol::Request& request, std::string& out);
@@ -230,8 +285,8 @@ class SdkClient final : public SimWebSocket {
   void come_back();
   void forget_connection();
 
-  void note(std::string_view what) { record_.note(options_.name, what); }
-  void violation(std::string_view what) { record_.violation(options_.name, what); }
+  void note(std::string_view what) const { record_.note(options_.name, what); }
+  void violation(std::string_view what) const { record_.violation(options_.name, what); }
 
   static constexpr std::string_view kSecret = "the secret of all tokens";
 
@@ -250,6 +305,13 @@ class SdkClient final : public SimWebSocket {
   bool is_asleep_ = false;
   bool is_calm_ = false;
   bool has_sent_foreign_token_ = false;
+  os::Nanos opened_ = 0;     // when the connection began
+  std::string connect_key_;  // of the backend's ruling
+  TokenSeal made_;           // of the token that it has made last
+  std::optional<int64_t> made_end_;
+  TokenSeal token_;         // of the one that counts
+  uint64_t refreshes_ = 0;  // counts its questions
+  uint64_t next_token_ = 1;
   std::optional<os::Nanos> end_;  // when the server ends the connection, unless it is refreshed
   os::Nanos end_slack_ = 0;       // by how much that may be too late
   uint64_t expiries_ = 0;         // counts what was said of that

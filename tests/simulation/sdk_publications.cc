@@ -78,6 +78,8 @@ void SdkClient::check_positioned(Subscription& subscription, const ReadPublicati
   if (!subscription.progress.position) return violation("a publication before a position");
   auto& [offset, epoch] = *subscription.progress.position;
   note(fmt::format("{} {}: {}", channel, publication.offset, shortened(publication.data)));
+  if (publication.offset == 0) return check_aside(subscription, publication);
+  if (std::exchange(subscription.may_jump, false)) offset = publication.offset - 1;
   // What the filter keeps out leaves gaps that are none.
   uint64_t next = offset + 1;
   for (; next < publication.offset; ++next) {
@@ -93,6 +95,7 @@ void SdkClient::check_positioned(Subscription& subscription, const ReadPublicati
     violation(
         fmt::format("{}: {}@{} is not {}", channel, offset, epoch, shortened(publication.data)));
   }
+  if (entry) check_allowed_to_hear(*entry);
   if (entry && !passes(subscription, *entry)) {
     violation(fmt::format("{}: {} does not pass the filter", channel, offset));
   }
@@ -102,12 +105,31 @@ void SdkClient::check_positioned(Subscription& subscription, const ReadPublicati
   subscription.seen.insert(publication.data);
 }
 
+// One that history does not keep: it has no place in the stream.
+void SdkClient::check_aside(Subscription& subscription, const ReadPublication& publication) {
+  const std::string& channel = subscription.kind.name;
+  const auto place = ledger_.find(channel, publication.data);
+  if (!place || ledger_.at(channel, *place).offset != 0) {
+    return violation(
+        fmt::format("{}: nobody published {} aside", channel, shortened(publication.data)));
+  }
+  const Ledger::Entry& entry = ledger_.at(channel, *place);
+  check_allowed_to_hear(entry);
+  if (!passes(subscription, entry)) {
+    violation(fmt::format("{}: {} does not pass the filter", channel, shortened(publication.data)));
+  }
+  if (!subscription.seen.insert(publication.data).second && entry.repeats == 0) {
+    violation(fmt::format("{}: {} came twice", channel, shortened(publication.data)));
+  }
+}
+
 void SdkClient::check_plain(Subscription& subscription, const ReadPublication& publication) {
   const std::string& channel = subscription.kind.name;
   note(fmt::format("{}: {}", channel, shortened(publication.data)));
   const auto place = ledger_.find(channel, publication.data);
   if (!place) return violation(fmt::format("{}: nobody published {}", channel, publication.data));
   const Ledger::Entry& entry = ledger_.at(channel, *place);
+  check_allowed_to_hear(entry);
   if (entry.offset != publication.offset) {
     violation(fmt::format("{}: offset {} and not {}", channel, publication.offset, entry.offset));
   }
@@ -145,21 +167,24 @@ void SdkClient::publish(const std::string& channel, const std::string& payload) 
   request.data = std::string_view(payload);
   Question question = question_of(Question::Kind::publish, channel);
   question.payload = payload;
+  if (options_.channels->at(channel).is_ruled) question.key = payload;
   ask_now(std::move(question), request);
 }
 
 // A publisher that is subscribed gets its own before the answer (spec subscriptions.md 4.1).
 void SdkClient::on_published(const Question& question) {
   check_allowed(question, true);
-  const auto place = ledger_.find(question.channel, question.payload);
+  check_accepted(question);
+  const Ruling* ruled = ruling(question);
+  const std::string& payload = ruled ? ruled->said : question.payload;
+  const auto place = ledger_.find(question.channel, payload);
   if (!place) return violation("published nothing");
   if (!options_.promises.is_reliable || !question.was_live) return;
   const Subscription& subscription = subscriptions_[question.channel];
   if (subscription.state != Subscription::State::live || subscription.life != question.life) return;
   if (!passes(subscription, ledger_.at(question.channel, *place))) return;
-  if (!subscription.seen.contains(question.payload)) {
-    violation(fmt::format("{}: the answer came before {}", question.channel,
-                          shortened(question.payload)));
+  if (!subscription.seen.contains(payload)) {
+    violation(fmt::format("{}: the answer came before {}", question.channel, shortened(payload)));
   }
 }
 
@@ -193,6 +218,7 @@ Allowed SdkClient::allowed(const Question& question) const {
     case Question::Kind::publish:
       return kind.publishing;
     case Question::Kind::presence:
+    case Question::Kind::presence_stats:
       return kind.seeing_presence;
     case Question::Kind::history:
       return kind.reading_history;
@@ -202,14 +228,15 @@ Allowed SdkClient::allowed(const Question& question) const {
 }
 
 std::string_view SdkClient::name_of(Question::Kind kind) {
-  constexpr std::string_view kNames[] = {"connect",  "subscribe", "unsubscribe", "publish",
-                                         "presence", "history",   "refresh"};
+  constexpr std::string_view kNames[] = {"connect", "subscribe",      "unsubscribe",
+                                         "publish", "presence",       "history",
+                                         "refresh", "presence_stats", "rpc"};
   return kNames[static_cast<size_t>(kind)];
 }
 
 // Held against the rules as this side understands them.
 void SdkClient::check_allowed(const Question& question, bool was_done) {
-  if (question.kind == Question::Kind::subscribe) return;
+  if (question.kind == Question::Kind::subscribe || question.kind == Question::Kind::rpc) return;
   const ChannelKind& kind = options_.channels->at(question.channel);
   const std::optional<bool> is_subscribed = was_subscribed(question);
   const bool may = kind.may(allowed(question), options_.user, is_subscribed.value_or(was_done));
@@ -224,13 +251,27 @@ void SdkClient::ask_presence(const std::string& channel) {
           protocol::PresenceRequest{.channel = channel});
 }
 
+void SdkClient::ask_presence_stats(const std::string& channel) {
+  if (state_ != State::connected) return;
+  ask_now(question_of(Question::Kind::presence_stats, channel),
+          protocol::PresenceStatsRequest{.channel = channel});
+}
+
+void SdkClient::on_presence_stats(const Question& question, const ServerMessage& message) {
+  check_allowed(question, true);
+  options_.attendance->answered(
+      question.channel, question.asked,
+      {.has_counts = true, .num_clients = message.num_clients, .num_users = message.num_users});
+}
+
 void SdkClient::on_presence(const Question& question, const ServerMessage& message) {
   check_allowed(question, true);
+  options_.attendance->answered(question.channel, question.asked, {.users = message.present});
   const Subscription& subscription = subscriptions_[question.channel];
   if (was_subscribed(question) != true || subscription.life != question.life) return;
   // An entry that is to be renewed may vanish while time jumps.
   if (!options_.promises.is_reliable && record_.has_jumped_within(30 * os::kSecond)) return;
-  if (!std::ranges::count(message.present, client_id_)) {
+  if (!message.present.contains(client_id_)) {
     violation(fmt::format("is not present in {}", question.channel));
   }
 }

@@ -32,9 +32,8 @@ void SdkClient::ask_to_subscribe(Subscription& subscription, std::string& out) {
     request.epoch = subscription.progress.position->epoch;
   }
   request.join_leave = subscription.kind.has_members;
-  // Without the publication that it stands at, a client that recovers could not read a delta.
-  subscription.progress.has_delta = subscription.kind.has_delta &&
-                                    (!subscription.progress.recovers || subscription.progress.base);
+  // Whether it has the publication that it stands at, or not.
+  subscription.progress.has_delta = subscription.kind.has_delta;
   if (subscription.progress.has_delta) request.delta = "fossil";
   if (subscription.kind.has_filter && subscription.filter.empty()) {
     subscription.filter = network().chance(500) ? "a" : "b";
@@ -45,8 +44,14 @@ void SdkClient::ask_to_subscribe(Subscription& subscription, std::string& out) {
   }
   set_state(subscription, Subscription::State::asked);
   note(fmt::format("asks for {}", subscription.kind.name));
+  options_.attendance->may_come(subscription.kind.name, options_.user);
   Question question = question_of(Question::Kind::subscribe, subscription.kind.name);
   question.progress = subscription.progress;
+  question.top = newest(subscription.kind.name);
+  if (subscription.kind.is_ruled) {
+    question.key = options_.backend->next_key(options_.user);
+    request.data = std::string_view(question.key);
+  }
   ask(std::move(question), request, out);
 }
 
@@ -59,7 +64,14 @@ void SdkClient::subscribe_later(const std::string& channel) {
 }
 
 void SdkClient::set_state(Subscription& subscription, Subscription::State state) {
-  if (subscription.state != state) ++subscription.changes;
+  if (subscription.state == state) return;
+  ++subscription.changes;
+  const std::string& channel = subscription.kind.name;
+  if (state == Subscription::State::live) {
+    options_.attendance->is_live(channel, client_id_, options_.user);
+  } else if (subscription.state == Subscription::State::live) {
+    options_.attendance->is_leaving(channel, client_id_);
+  }
   subscription.state = state;
 }
 
@@ -76,6 +88,10 @@ void SdkClient::on_subscribed(const Question& question, const ServerMessage& mes
   subscription.progress = question.progress;
   const ChannelKind& kind = subscription.kind;
   if (!kind.may_subscribe(options_.user)) violation(fmt::format("{} is not for it", channel));
+  check_accepted(question);
+  const Ruling* ruled = ruling(question);
+  subscription.end = ruled ? ruled->end : 0;
+  subscription.end_told = network().now();
   subscription.is_server_side = false;
   // A question that was asked before an unsubscribe of its own is answered before it, too. One that
   // the API ends was there by the API, if the question comes to its turn only after that.
@@ -88,13 +104,13 @@ void SdkClient::on_subscribed(const Question& question, const ServerMessage& mes
       message.recoverable != (kind.is_recoverable || kind.forces_recovery)) {
     violation(fmt::format("{} was not subscribed to as asked", channel));
   }
-  if (message.was_recovering != subscription.progress.recovers) {
+  if (message.was_recovering != (subscription.progress.recovers || kind.recovers_always)) {
     violation(fmt::format("was_recovering of {} is wrong", channel));
   }
   if (message.has_delta != subscription.progress.has_delta) {
     violation(fmt::format("deltas of {} are not as asked for", channel));
   }
-  go_live(subscription, message);
+  go_live(subscription, &question, message);
 }
 
 // By the connect reply, or by a push.
@@ -111,6 +127,7 @@ void SdkClient::on_subscribed_by_server(const std::string& channel, const Server
     return violation(fmt::format("{} was subscribed to once more", channel));
   }
   subscription.is_server_side = true;
+  subscription.end = 0;
   subscription.progress.recovers = subscription.progress.has_delta = false;
   // An unsubscribe on its way ends this one, too.
   if (subscription.state != Subscription::State::leaving) {
@@ -120,10 +137,11 @@ void SdkClient::on_subscribed_by_server(const std::string& channel, const Server
       message.positioned != (kind->second.forces_positioning || kind->second.forces_recovery)) {
     violation(fmt::format("{} was not subscribed to as it is", channel));
   }
-  go_live(subscription, message);
+  go_live(subscription, nullptr, message);
 }
 
-void SdkClient::go_live(Subscription& subscription, const ServerMessage& message) {
+void SdkClient::go_live(Subscription& subscription, const Question* question,
+                        const ServerMessage& message) {
   const std::string& channel = subscription.kind.name;
   ++subscription.life;
   subscription.seen.clear();
@@ -152,7 +170,14 @@ void SdkClient::go_live(Subscription& subscription, const ServerMessage& message
       message.was_recovering ? message.recovered ? ", recovered" : ", NOT recovered" : "",
       message.publications.size()));
   if (message.epoch.empty()) violation(fmt::format("{} has no epoch", channel));
-  check_recovery(subscription, message);
+  // A push says nothing of recovery; what there is of it follows.
+  subscription.may_jump = subscription.kind.recovers_always && message.offset == 0 &&
+                          message.kind == ServerMessage::Kind::push_subscribe;
+  if (subscription.kind.has_cache) {
+    check_cache(subscription, question, message);
+  } else {
+    check_recovery(subscription, message);
+  }
 }
 
 void SdkClient::check_recovery(Subscription& subscription, const ServerMessage& message) {
@@ -185,24 +210,78 @@ void SdkClient::check_recovery(Subscription& subscription, const ServerMessage& 
   }
 }
 
+// What the channel has, as far as anybody knows.
+std::optional<protocol::StreamPosition> SdkClient::newest(const std::string& channel) const {
+  for (size_t i = ledger_.count(channel); i-- > 0;) {
+    const Ledger::Entry& entry = ledger_.at(channel, i);
+    if (ledger_.is_forgotten(channel, i)) return std::nullopt;
+    if (entry.offset > 0) return protocol::StreamPosition{entry.offset, entry.epoch};
+  }
+  return std::nullopt;
+}
+
+// Where only the newest publication counts (spec subscriptions.md 5.3).
+void SdkClient::check_cache(Subscription& subscription, const Question* question,
+                            const ServerMessage& message) {
+  const std::string& channel = subscription.kind.name;
+  Progress& progress = subscription.progress;
+  const bool recovers = progress.recovers || subscription.kind.recovers_always;
+  const protocol::StreamPosition since =
+      progress.recovers ? *progress.position : protocol::StreamPosition();
+  const auto known = question ? question->top : std::nullopt;
+  progress.position = {message.offset, message.epoch};
+  if (!message.recovered) {
+    if (!message.publications.empty()) {
+      violation(fmt::format("{}: not recovered with publications", channel));
+    }
+    if (recovers && known && options_.promises.recovers_surely) {
+      const Ledger::Entry* entry = ledger_.find(channel, known->epoch, known->offset);
+      const os::Nanos age = network().now() - entry->time;
+      if (age < (subscription.kind.history_ttl - 1) * os::kSecond && newest(channel).has_value()) {
+        violation(fmt::format("{} could have been recovered from its newest", channel));
+      }
+    }
+    progress.base.reset();
+    return;
+  }
+  if (!recovers) violation("recovered without having asked");
+  ++counts_.recovered;
+  if (message.offset != since.offset) {
+    violation(fmt::format("{} recovered from another position", channel));
+  }
+  if (message.publications.size() > 1) violation(fmt::format("{}: more than its newest", channel));
+  const bool is_behind = [&] {
+    if (!known || known->epoch != message.epoch) return false;
+    return known->offset >
+           (message.publications.empty() ? message.offset : message.publications.front().offset);
+  }();
+  if (is_behind) violation(fmt::format("{} was recovered to less than its newest", channel));
+  if (message.publications.empty()) {
+    if (since.epoch != message.epoch) violation(fmt::format("{} begins with nothing", channel));
+    return;
+  }
+  ++counts_.from_cache;
+  progress.position->offset = message.publications.front().offset - 1;
+  ReadPublication one = message.publications.front();
+  take_payload(subscription, one);
+  check_positioned(subscription, one);
+}
+
 // Whether it could surely have been recovered: with a broker that forgets nothing early, when all
 // that was missed is kept even now. Times of brokers are whole seconds.
 bool SdkClient::was_recoverable(const Subscription& subscription) const {
   if (!options_.promises.recovers_surely) return false;
   const ChannelKind& kind = subscription.kind;
   const auto& [offset, epoch] = *subscription.progress.position;
-  const size_t count = ledger_.count(kind.name);
-  if (count == 0) return false;
-  const Ledger::Entry& last = ledger_.at(kind.name, count - 1);
-  if (last.epoch != epoch || last.offset <= offset) return false;
-  if (ledger_.is_forgotten(kind.name, count - 1)) return false;
-  const uint64_t missed = last.offset - offset;
+  const std::optional<protocol::StreamPosition> last = newest(kind.name);
+  if (!last || last->epoch != epoch || last->offset <= offset) return false;
+  const uint64_t missed = last->offset - offset;
   if (missed > static_cast<uint64_t>(std::min(kind.history_size, options_.recovery_limit))) {
     return false;
   }
   // Publications go when none has followed for a while; positions live longer.
   os::Nanos followed = network().now();
-  for (uint64_t i = last.offset; i > offset; --i) {
+  for (uint64_t i = last->offset; i > offset; --i) {
     const Ledger::Entry* entry = ledger_.find(kind.name, epoch, i);
     if (!entry || followed - entry->time > (kind.history_ttl - 1) * os::kSecond) return false;
     followed = entry->time;
@@ -237,10 +316,13 @@ void SdkClient::on_unsubscribed(const std::string& channel) {
 void SdkClient::on_unsubscribe_push(const std::string& channel, uint32_t code) {
   note(fmt::format("{} was unsubscribed: {}", channel, code));
   ++unsubscribe_pushes_[channel];
-  if (code != 2500 && code != 2000) violation(fmt::format("unsubscribed with {}", code));
+  if (code != 2500 && code != 2000 && code != 2501) {
+    violation(fmt::format("unsubscribed with {}", code));
+  }
   const auto found = subscriptions_.find(channel);
   if (found == subscriptions_.end()) return;
   Subscription& subscription = found->second;
+  if (code == 2501) on_subscription_expired(subscription);
   if (code == 2500) {
     ++counts_.losses;
     if (!subscription.kind.is_positioned && !subscription.kind.forces_positioning &&
@@ -253,7 +335,7 @@ void SdkClient::on_unsubscribe_push(const std::string& channel, uint32_t code) {
   if (subscription.state != Subscription::State::live) return;
   set_state(subscription, Subscription::State::none);
   subscription.is_server_side = false;
-  // The application asks again after 2000, the SDK after 2500.
+  // The application asks again after 2000, the SDK after 2500 and 2501.
   subscribe_later(channel);
 }
 

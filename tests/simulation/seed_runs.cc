@@ -28,6 +28,9 @@ void add(ScenarioResult& sum, const ScenarioResult& one, uint64_t seed) {
   sum.losses += one.losses;
   sum.slow += one.slow;
   sum.deltas += one.deltas;
+  sum.from_cache += one.from_cache;
+  sum.banned += one.banned;
+  sum.asked += one.asked;
 }
 
 }  // namespace
@@ -79,10 +82,10 @@ std::string SeedRuns::summary() const {
   return fmt::format(
       "{} seeds from {} over {}, {} failed: {} steps, {} s of virtual time, {} connects, {} "
       "publications read, {} recovered ({} publications), {} not recovered, {} told of losses, {} "
-      "slow, {} deltas; hash {:016x}",
+      "slow, {} deltas, {} from caches, {} banned, {} questions to backends; hash {:016x}",
       seeds, first, name_of(engine), failed, sum.steps, sum.simulated / os::kSecond, sum.connects,
       sum.publications, sum.recovered, sum.recovered_publications, sum.unrecovered, sum.losses,
-      sum.slow, sum.deltas, sum.hash);
+      sum.slow, sum.deltas, sum.from_cache, sum.banned, sum.asked, sum.hash);
 }
 
 }  // namespace gyre::sim

@@ -171,8 +171,16 @@ bool read_json(dom::parser& parser, std::string_view line, ServerMessage& out) {
   } else if (message["presence"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::presence;
     for (const dom::key_value_pair one : dom::object(inner["presence"])) {
-      out.present.emplace_back(one.key);
+      out.present.emplace(one.key, text(dom::object(one.value), "user"));
     }
+  } else if (message["presence_stats"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::presence_stats;
+    out.num_clients = static_cast<uint32_t>(number(inner, "num_clients"));
+    out.num_users = static_cast<uint32_t>(number(inner, "num_users"));
+  } else if (message["rpc"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::rpc;
+    size_t from = 0;
+    out.data = raw_text(line, "data", from);
   } else if (message["history"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::history;
     out.epoch = text(inner, "epoch");
@@ -281,15 +289,29 @@ bool read_history(std::string_view bytes, ServerMessage& out) {
   return is_good && !fields.is_broken();
 }
 
+// The text in a field of a message of its own.
+std::string text_in(std::string_view bytes, uint32_t field) {
+  Fields fields(bytes);
+  std::string text;
+  while (fields.next()) {
+    if (fields.field() == field) text = fields.string();
+  }
+  return text;
+}
+
 bool read_presence(std::string_view bytes, ServerMessage& out) {
   out.kind = MessageKind::presence;
   Fields fields(bytes);
   while (fields.next()) {
     Fields entry(fields.text());
+    std::string client;
+    std::string user;
     while (entry.next()) {
-      if (entry.field() == 1) out.present.push_back(entry.string());
+      if (entry.field() == 1) client = entry.string();
+      if (entry.field() == 2) user = text_in(entry.text(), 1);
     }
     if (entry.is_broken()) return false;
+    out.present.emplace(std::move(client), std::move(user));
   }
   return !fields.is_broken();
 }
@@ -434,8 +456,19 @@ bool read_protobuf(std::string_view bytes, ServerMessage& out) {
       case 9:
         is_good = read_presence(fields.text(), out);
         break;
+      case 10:
+        out.kind = MessageKind::presence_stats;
+        out.num_clients = code_in(fields.text(), 1);
+        out.num_users = code_in(fields.text(), 2);
+        is_good = true;
+        break;
       case 11:
         is_good = read_history(fields.text(), out);
+        break;
+      case 13:
+        out.kind = MessageKind::rpc;
+        out.data = text_in(fields.text(), 1);
+        is_good = true;
         break;
       case 14:
         out.kind = MessageKind::refresh;
@@ -481,6 +514,27 @@ std::optional<std::vector<ServerMessage>> read_messages(protocol::Encoding encod
     return std::nullopt;
   }
   return out;
+}
+
+std::optional<PresenceAnswer> read_presence_answer(std::string_view body) {
+  PresenceAnswer answer;
+  try {
+    dom::parser parser;
+    const dom::object result(parser.parse(simdjson::padded_string(body))["result"]);
+    dom::object clients;
+    if (result["presence"].get(clients) == simdjson::SUCCESS) {
+      for (const dom::key_value_pair one : clients) {
+        answer.users.emplace(one.key, text(dom::object(one.value), "user"));
+      }
+    } else {
+      answer.has_counts = true;
+      answer.num_clients = uint64_t(result["num_clients"]);
+      answer.num_users = uint64_t(result["num_users"]);
+    }
+  } catch (const simdjson::simdjson_error&) {
+    return std::nullopt;
+  }
+  return answer;
 }
 
 }  // namespace gyre::sim

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "protocol/encoding.h"
+#include "tests/simulation/attendance.h"
 
 namespace gyre::sim {
 
@@ -34,6 +35,8 @@ struct ServerMessage {
     presence,
     history,
     refresh,
+    presence_stats,
+    rpc,
     push_publication,
     push_join,
     push_leave,
@@ -57,12 +60,18 @@ struct ServerMessage {
   bool has_delta = false;
   std::string epoch;
   uint64_t offset = 0;
-  std::vector<ReadPublication> publications;  // subscribe, history; the one of a push
-  std::vector<std::string> present;           // client ids
+  std::vector<ReadPublication> publications;   // subscribe, history; the one of a push
+  std::map<std::string, std::string> present;  // presence: users by client id
+  uint32_t num_clients = 0;                    // presence_stats
+  uint32_t num_users = 0;
+  std::string data;  // rpc, as it stands in the message
 };
 
 // The messages of one WebSocket message; nothing if anything in it is not as the protocol says.
 std::optional<std::vector<ServerMessage>> read_messages(protocol::Encoding encoding,
                                                         std::string_view bytes);
+
+// What the server API answers to presence or presence_stats.
+std::optional<PresenceAnswer> read_presence_answer(std::string_view body);
 
 }  // namespace gyre::sim

@@ -26,7 +26,9 @@ SimNode::SimNode(World world, app::NodeOptions options, size_t shards, Lends len
     kernels_.push_back(&stage.make_kernel());
     kernels.push_back(kernels_.back());
   }
-  node_ = std::make_unique<app::Node>(std::move(options), engine(), std::move(kernels));
+  if (world_.backend) backend_.emplace(*world_.backend);
+  node_ = std::make_unique<app::Node>(std::move(options), engine(), std::move(kernels),
+                                      backend_ ? &*backend_ : nullptr);
   if (lends == Lends::never) node_->set().lends = false;
   if (lends == Lends::at_times) {
     node_->set().lend_choice = [&stage] { return stage.network().chance(500); };
@@ -91,6 +93,7 @@ void SimNode::die() {
   for (LedgerBroker* broker : memory_brokers_) broker->die();
   for (SimBroker* broker : brokers_) broker->die();
   for (SimPresenceStore* store : presence_) store->die();
+  if (backend_) backend_->die();
 }
 
 size_t SimNode::subscriptions() const {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "app/node.h"
 #include "engine/memory/memory_presence_store.h"
 #include "tests/simulation/ledger_broker.h"
+#include "tests/simulation/sim_backend.h"
 #include "tests/simulation/sim_broker.h"
 #include "tests/simulation/sim_presence.h"
 #include "tests/simulation/sim_stage.h"
@@ -29,6 +31,7 @@ class SimNode {
     Ledger& ledger;
     SimStore* store = nullptr;
     SimPresence* presence = nullptr;
+    SimBackend* backend = nullptr;  // null: there is none
   };
   enum class Lends : uint8_t { never, at_times, always };
   SimNode(World world, app::NodeOptions options, size_t shards, Lends lends, uint16_t port);
@@ -63,6 +66,7 @@ class SimNode {
 
   const World world_;
   const std::chrono::seconds meta_ttl_;
+  std::optional<BackendLine> backend_;
   std::unique_ptr<app::Node> node_;
   std::vector<SimKernel*> kernels_;
   std::vector<std::unique_ptr<app::NodeShard>> shards_;

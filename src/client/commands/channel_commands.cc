@@ -1,4 +1,5 @@
 // The commands `publish`, `history`, `presence` and `presence_stats` (spec subscriptions.md 4).
+#include "base/fault_points.h"
 #include "base/log.h"
 #include "client/backend_answer.h"
 #include "client/counting.h"
@@ -136,7 +137,8 @@ runtime::Task<Answer<void>> Session::publish_by_backend(const CommandBox& box) {
               outcome_of(co_await backend->ask(
                   caller(), proxy::PublishCall{.channel = request.channel, .data = request.data})));
   proxy::PublishResult result = granted ? std::move(*granted) : proxy::PublishResult();
-  const bool is_replaced = !result.data.empty();
+  if (GYRE_PLANTED(accepted_needs_its_author) && !is_open()) co_return Answer<void>();
+  const bool is_replaced = !result.data.empty() && !GYRE_PLANTED(replaced_data_is_forgotten);
   auto publication = make_ref<protocol::Publication>(is_replaced ? std::move(result.data.bytes)
                                                                  : std::string(request.data.bytes));
   if (is_replaced ? result.data.is_json : encoding() == protocol::Encoding::json) {
@@ -201,6 +203,7 @@ runtime::Task<Answer<void>> Session::presence(const CommandBox& box) {
   }
   auto present = co_await services_.directory.presence(std::string(request.channel));
   if (!present) co_return refuse_failure("error reading presence", present.error());
+  if (GYRE_PLANTED(presence_misses_one) && present->size() > 2) present->pop_back();
   auto result = co_await to_result(*std::move(present), services_.sockets.queue_bytes_max());
   if (!is_open()) co_return Answer<void>();
   if (result) {

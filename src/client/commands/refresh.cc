@@ -64,7 +64,7 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
   if (has_other_token_channels(claims)) return client::refuse(disconnects::kInsufficientState);
   if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
   GYRE_TRY_VOID(keep_capabilities(std::move(claims.capabilities)));
-  keep_token(claims);
+  if (!GYRE_PLANTED(refreshed_token_is_not_kept)) keep_token(claims);
   if (!claims.options.info.empty()) set_conn_info(claims.options.info);
   if (!claims.meta.empty() || rare_) rare().meta = claims.meta;
   if (!GYRE_PLANTED(refresh_keeps_old_end)) expire_at(end);
@@ -78,21 +78,25 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
 
 // The connection has come to its end, unless its backend gives it longer.
 runtime::Task<void> Session::refresh_by_backend(Ref<Session> self) {
+  if (GYRE_PLANTED(refresh_holds_commands)) self->in_flight_ += 100;
   const auto asked =
       co_await self->backend(proxy::Event::refresh)->ask(self->caller(), proxy::RefreshCall());
+  if (GYRE_PLANTED(refresh_holds_commands)) self->in_flight_ -= 100;
+  if (GYRE_PLANTED(refresh_holds_commands)) self->resume();
   if (self->state_ == State::connected) self->apply_refresh(asked);
 }
 
 void Session::apply_refresh(const Result<proxy::Response<proxy::RefreshResult>>& asked) {
   const int64_t now = services_.shard.unix_seconds();
   if (!asked && asked.error().code == Errc::invalid) return close(disconnects::kServerError);
+  if (!asked && GYRE_PLANTED(failed_refresh_ends)) return close(disconnects::kExpired);
   if (!asked) return expire_at(now + kUnansweredSeconds);
   // Errors and disconnects say no more here than nothing at all (spec proxies.md 2.3).
   const std::optional<proxy::RefreshResult>& result = asked->result;
   if (!result || result->expired || result->expire_at <= now) return close(disconnects::kExpired);
   if (!result->info.empty()) set_conn_info(result->info.bytes);
   if (!result->meta.empty()) rare().meta = result->meta.bytes;
-  expire_at(result->expire_at);
+  if (!GYRE_PLANTED(refresh_is_asked_once)) expire_at(result->expire_at);
 }
 
 // Whether the token asks for a channel that the connection is not subscribed to, or does not name
@@ -204,6 +208,7 @@ void Session::apply_sub_refresh(Subscription& subscription,
   const std::optional<proxy::SubRefreshResult>& result = asked->result;
   const bool has_end = result && result->expire_at > 0;
   if (!result || result->expired || (has_end && result->expire_at <= now)) {
+    if (GYRE_PLANTED(expired_subscription_stays)) return;
     return end_expired(subscription);
   }
   if (!result->info.empty()) set_chan_info(subscription, result->info.bytes);

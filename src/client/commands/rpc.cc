@@ -1,4 +1,5 @@
 // The command `rpc` (spec subscriptions.md 4.5, config.md 10.8).
+#include "base/fault_points.h"
 #include "client/backend_answer.h"
 #include "client/session.h"
 #include "client/user_statuses.h"
@@ -47,7 +48,7 @@ runtime::Task<Answer<void>> Session::rpc_by_backend(const CommandBox& box) {
               outcome_of(co_await backend->ask(
                   caller(), proxy::RpcCall{.method = request.method, .data = request.data})));
   protocol::RpcResult answer;
-  if (result) answer.data = result->data.bytes;
+  if (result && !GYRE_PLANTED(rpc_answer_is_lost)) answer.data = result->data.bytes;
   reply(box.id(), answer);
   co_return Answer<void>();
 }

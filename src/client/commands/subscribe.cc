@@ -191,8 +191,9 @@ void Session::grant(const auth::SubscriptionOptions& granted, SubscribePlan& pla
 runtime::Task<Answer<void>> Session::ask_to_subscribe(const protocol::SubscribeRequest& request,
                                                       SubscribePlan& plan) {
   const proxy::SubscribeCall call{.channel = request.channel, .data = request.data};
-  GYRE_CO_TRY(std::optional<proxy::SubscribeResult> result,
-              outcome_of(co_await plan.backend->ask(caller(), call)));
+  auto asked = co_await plan.backend->ask(caller(), call);
+  if (GYRE_PLANTED(backend_refusal_is_forgotten) && asked) asked->error.reset();
+  GYRE_CO_TRY(std::optional<proxy::SubscribeResult> result, outcome_of(std::move(asked)));
   if (result && result->expire_at > 0) plan.end = result->expire_at;
   grant(result ? proxy::options_of(*result) : auth::SubscriptionOptions(), plan);
   co_return Answer<void>();
@@ -232,7 +233,8 @@ Answer<void> Session::plan_filter(const protocol::SubscribeRequest& request,
 void Session::plan_recovery(const channel::ChannelOptions& options, bool is_asked,
                             protocol::StreamPosition since, SubscribePlan& plan) {
   plan.recovers_cache = options.recovers_cache;
-  const bool is_auto = options.recovers_cache && options.auto_cache_recover && plan.is_recoverable;
+  const bool is_auto = options.recovers_cache && options.auto_cache_recover &&
+                       plan.is_recoverable && !GYRE_PLANTED(cache_is_not_recovered_unasked);
   plan.was_recovering = is_asked || is_auto;
   if (plan.is_recoverable && plan.was_recovering) plan.since = std::move(since);
 }
