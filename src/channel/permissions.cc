@@ -58,9 +58,9 @@ bool is_asked_of_backend(const Resolved& channel, const Requester& who, const Na
          !channel.name.is_private && !is_user_limited(channel, rules);
 }
 
-bool is_streamed_by_backend(const Resolved& channel, const NameRules& rules) {
-  return !channel.options().subscribe_stream_proxy.empty() && !channel.name.is_private &&
-         !is_user_limited(channel, rules);
+bool is_streamed_by_backend(const Resolved& channel, const Requester& who, const NameRules& rules) {
+  return !who.rights.has(Rights::kSubscribe) && !channel.options().subscribe_stream_proxy.empty() &&
+         !channel.name.is_private && !is_user_limited(channel, rules);
 }
 
 Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
@@ -86,7 +86,9 @@ Ground ground_to_wish(const Namespaces& namespaces, std::string_view channel,
   // An empty element of the list speaks for anonymous users who subscribe, but not for those who
   // connect.
   const NameRules& rules = namespaces.rules();
-  if (is_asked_of_backend(resolved, who, rules)) return Ground::none;
+  if (is_asked_of_backend(resolved, who, rules) || is_streamed_by_backend(resolved, who, rules)) {
+    return Ground::none;
+  }
   const Ground ground = ground_to_subscribe(resolved, who, rules);
   const bool is_by_list = ground == Ground::user_list && who.is_anonymous();
   return is_by_list && !who.is_insecure ? Ground::none : ground;

@@ -39,7 +39,7 @@ bool is_user_limited(const Resolved& channel, const NameRules& rules);
 // has connected with has decided.
 bool is_asked_of_backend(const Resolved& channel, const Requester& who, const NameRules& rules);
 // Whether the backend of a subscription stream decides about it, and sends what is published.
-bool is_streamed_by_backend(const Resolved& channel, const NameRules& rules);
+bool is_streamed_by_backend(const Resolved& channel, const Requester& who, const NameRules& rules);
 // Why somebody may subscribe; of several reasons the first.
 enum class Ground : uint8_t {
   none,  // there is no reason: refused

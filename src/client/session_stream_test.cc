@@ -27,6 +27,7 @@ std::shared_ptr<Settings> streamed_settings() {
   channel::ChannelOptions uni;
   uni.subscribe_stream_proxy = "default";
   uni.allow_user_limited_channels = true;
+  uni.allow_subscribe_for_client = true;  // which is not asked for, since the backend decides
   uni.force_recovery = uni.force_positioning = true;
   uni.history_size = 10;
   uni.history_ttl = std::chrono::seconds(600);
@@ -259,6 +260,15 @@ TEST_F(StreamTest, ForgetsAClientThatHasLeftMeanwhile) {
   say(begin_message());
   EXPECT_TRUE(peer.is_cancelled());
   end(Errc::cancelled);
+}
+
+TEST_F(StreamTest, IsNotPassedByWithAWish) {
+  TestClient& other = node.client(0, "bob");
+  const Messages said = other.say(R"({"id":1,"connect":{"subs":{"bidi:a":{}}}})");
+  EXPECT_THAT(said, ElementsAre(testing::Not(HasSubstr("bidi:a"))));
+  EXPECT_EQ(node[0].hub.channels(), 0u);
+  other.leave();
+  client.leave();
 }
 
 TEST_F(StreamTest, IsNotOpenedWhereOthersDecide) {

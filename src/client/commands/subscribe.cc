@@ -129,9 +129,10 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
     if (!plan.backend) return client::refuse(errors::kNotAvailable);
     return plan;
   }
-  if (request.token.empty() && channel::is_streamed_by_backend(resolved, rules)) {
+  if (request.token.empty() && channel::is_streamed_by_backend(resolved, who, rules)) {
     plan.backend = backend(proxy::Event::subscribe_stream, options.subscribe_stream_proxy);
     if (!plan.backend || !services_.streams) return client::refuse(errors::kNotAvailable);
+    plan.source = Source::subscribe_proxy;
     plan.is_streamed = true;
     plan.is_bidirectional = options.is_subscribe_stream_bidirectional;
     plan.set_stream({.positioned = false, .recoverable = false});
