@@ -334,8 +334,9 @@ Result<MetaRule> MetaRule::create(std::string field, std::string_view path) {
       rule.path.emplace_back();
       continue;
     }
-    if (path[i] == '\\' && ++i == path.size()) {
-      return fail(Errc::invalid, "the path ends with a backslash");
+    if (path[i] == '\\') {
+      ++i;
+      if (i == path.size()) return fail(Errc::invalid, "the path ends with a backslash");
     }
     rule.path.back() += path[i];
   }

@@ -20,7 +20,10 @@ std::string_view wrong_in_path(std::string_view path) {
       size = 0;
       continue;
     }
-    if (path[i] == '\\' && ++i == path.size()) return "ends with a backslash";
+    if (path[i] == '\\') {
+      ++i;
+      if (i == path.size()) return "ends with a backslash";
+    }
     ++size;
   }
   return size == 0 ? "has an empty name" : "";
