@@ -219,7 +219,8 @@ class Proxies(unittest.TestCase):
     def test_what_is_refused_at_start_is_named(self):
         broken = {
             "in rpc.proxy: endpoint must be set": {"endpoint": ""},
-            "rpc.proxy.endpoint": {"endpoint": "grpc://127.0.0.1:1"},
+            "rpc.proxy.grpc.tls.server_ca_pem": {
+                "endpoint": "grpc://127.0.0.1:1", "grpc": {"tls": {"enabled": True, "server_ca_pem": "no.pem"}}},
             "rpc.proxy.http.static_headers": {"http": {"static_headers": {"bad name": "x"}}},
             "rpc.proxy.http.tls.server_ca_pem": {"http": {"tls": {"enabled": True, "server_ca_pem": "no.pem"}}},
         }
