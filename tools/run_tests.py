@@ -36,6 +36,7 @@ SANITIZERS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
+GRPC_SUPPRESSIONS = ROOT / "tools" / "grpc_tsan_suppressions.txt"
 
 
 running = set()  # process groups, which a keyboard's interrupt does not reach
@@ -91,9 +92,17 @@ def build(preset, targets):
     return Outcome(f"build {preset}", 1 - failed, failed, time.monotonic() - started, output)
 
 
+def sanitized(calls_grpc):
+    """The environment of a program that may have sanitizers."""
+    environment = dict(os.environ, **SANITIZERS)
+    if calls_grpc:
+        environment["TSAN_OPTIONS"] += f":suppressions={GRPC_SUPPRESSIONS}"
+    return environment
+
+
 def test_program(preset, program):
     started = time.monotonic()
-    code, output = run([str(program)], dict(os.environ, **SANITIZERS))
+    code, output = run([str(program)], sanitized(calls_grpc=program.name == "gyre_grpc_test"))
     passed, failed = count_gtest(code, output)
     return Outcome(f"{preset} {program.name}", passed, failed, time.monotonic() - started, output)
 
@@ -151,7 +160,7 @@ def attackers(preset):
 
 def served(preset, folder, *suite):
     started = time.monotonic()
-    environment = dict(os.environ, GYRE_BINARY=str(ROOT / "build" / preset / "gyre"), **SANITIZERS)
+    environment = sanitized(calls_grpc=True) | {"GYRE_BINARY": str(ROOT / "build" / preset / "gyre")}
     code, output = run([sys.executable, str(ROOT / "tests" / folder / "run.py"), *suite], environment)
     counts = re.search(r"^(\d+) passed, (\d+) failed$", output, re.M)
     passed, failed = (int(n) for n in counts.groups()) if counts else (0, 1)
