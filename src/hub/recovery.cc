@@ -47,7 +47,7 @@ Recovery recover_cache(const protocol::StreamPosition& since, const protocol::St
     return !filter || filter->matches(one->tags());
   });
   if (wanted != kept.end()) recovery.publications.push_back(*wanted);
-  if (GYRE_PLANTED(cache_begins_with_older) && arrived.size() > 0) {
+  if (GYRE_PLANTED(cache_begins_with_older) && !arrived.empty()) {
     recovery.publications = {arrived.front()};
   }
   return recovery;
