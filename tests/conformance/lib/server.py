@@ -20,6 +20,12 @@ SANITIZER_REPORT = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|: runtime error:
 POLL_SECONDS = 0.01
 
 
+def sanitizers() -> set[str]:
+    """Which the program has been built with: "asan", "tsan"."""
+    program = BINARY.read_bytes()
+    return {name for name in ("asan", "tsan") if f"__{name}_init".encode() in program}
+
+
 def reserved_port() -> socket.socket:
     """A port that nobody else gets while this socket is open: only who asks for it by number may listen there."""
     holder = socket.socket()

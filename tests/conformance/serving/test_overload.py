@@ -7,7 +7,7 @@ import signal
 import time
 import unittest
 
-from server import BINARY, Server, merged
+from server import Server, merged, sanitizers
 from websocket import TEXT, Closed, Refused, WebSocket
 
 # Generous: a wait ends when its condition holds, and this is for a machine that does much else.
@@ -24,12 +24,6 @@ OPEN = {
 # Freed memory goes back to the system at once, where the server cannot ask its allocator what is in use.
 PLAIN_MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 REFUSED = {"code": 111, "message": "too many requests"}
-
-
-def holds_sanitizer() -> bool:
-    """Sanitizers keep what is freed, so that the resident size says nothing."""
-    program = BINARY.read_bytes()
-    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 def command(connection: WebSocket, number: int, **request) -> dict:
@@ -91,7 +85,7 @@ class Overload(unittest.TestCase):
         seen = figures(server)
         return seen["gyre_memory_used_bytes"] >= least or seen["gyre_overload_cut_connections_total"] > 0
 
-    @unittest.skipIf(holds_sanitizer(), "its memory is not the server's")
+    @unittest.skipIf(sanitizers(), "a sanitizer keeps what is freed, so that the resident size says nothing")
     def test_it_sheds_in_order_and_recovers(self):
         server = self.limited()
         with contextlib.ExitStack() as ends:
@@ -132,7 +126,7 @@ class Overload(unittest.TestCase):
             self.wait_for("the end in the log", lambda: "nothing is refused any more" in server.log())
             self.assertIn("publications are refused", server.log())
 
-    @unittest.skipIf(holds_sanitizer(), "its memory is not the server's")
+    @unittest.skipIf(sanitizers(), "a sanitizer keeps what is freed, so that the resident size says nothing")
     def test_who_does_not_read_is_cut_when_memory_is_short(self):
         # No other bound ends it first.
         server = self.limited({"client": {"queue_max_size": 100 * MEGABYTE}, "websocket": {"write_timeout": "60s"}})
