@@ -97,7 +97,10 @@ class Bans {
     const auto found = words_.find(key);
     if (found == words_.end()) return false;
     const Word& word = found->second;
-    return word.may_hold || (word.lifted_at > 0 && record_.now() < word.lifted_at + kToldLately);
+    if (word.may_hold || word.lifted_at == 0) return word.may_hold;
+    // What was said before a jump of the clock arrives behind it.
+    return record_.now() < word.lifted_at + kToldLately ||
+           (record_.has_just_jumped() && record_.has_jumped_since(word.lifted_at));
   }
   // Of the requests about a user's tokens: the last one takes the place of the others, and may not
   // have come through.
