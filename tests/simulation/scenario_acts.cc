@@ -209,7 +209,7 @@ void Scenario::unsubscribe_by_api(const SdkClient& target, const std::string& ch
     agenda_.after(10 * kSecond, [this, marks, channel] {
       if (engine_fails_ || record_.has_jumped_within(20 * kSecond)) return;
       for (const auto& [client, mark] : marks) {
-        if (client->is_as_marked(mark) && client->mark(channel).pushes == mark.pushes) {
+        if (client->is_as_marked(mark) && client->mark(channel).endings == mark.endings) {
           record_.violation(client->name(), fmt::format("was not told that {} has ended", channel));
         }
       }

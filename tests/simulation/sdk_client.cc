@@ -405,6 +405,7 @@ void SdkClient::on_connected(const Question& question, const ServerMessage& mess
 
 void SdkClient::on_error(const Question& question, uint32_t code) {
   note(fmt::format("error {} for {} of {}", code, name_of(question.kind), question.channel));
+  if (question.kind == Question::Kind::subscribe && code != 105) ++endings_[question.channel];
   if (is_refused_by_backend(question, code)) return on_refused_by_backend(question, code);
   if (question.kind == Question::Kind::connect) {
     // A token that was good when it was made.
@@ -498,9 +499,9 @@ bool SdkClient::was_prompt(const std::string& channel) const {
 }
 
 SdkClient::Mark SdkClient::mark(const std::string& channel) const {
-  const auto found = unsubscribe_pushes_.find(channel);
+  const auto found = endings_.find(channel);
   return {.connection = state_ == State::connected ? connection_ : 0,
-          .pushes = found == unsubscribe_pushes_.end() ? 0 : found->second};
+          .endings = found == endings_.end() ? 0 : found->second};
 }
 
 bool SdkClient::is_as_marked(const Mark& mark) const {

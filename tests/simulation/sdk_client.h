@@ -116,7 +116,7 @@ class SdkClient final : public SimWebSocket {
   // --- What the server API does to it must show within a while.
   struct Mark {
     uint64_t connection = 0;
-    uint64_t pushes = 0;  // unsubscribes of the channel
+    uint64_t endings = 0;  // unsubscribes of the channel
   };
   Mark mark(const std::string& channel) const;
   // It is still connected as it was, and has been reading all the time.
@@ -301,7 +301,8 @@ class SdkClient final : public SimWebSocket {
   uint32_t next_id_ = 1;
   std::map<uint32_t, Question> questions_;
   std::map<std::string, Subscription> subscriptions_;
-  std::map<std::string, uint64_t> unsubscribe_pushes_;  // by channel, subscribed to or not
+  std::map<std::string, uint64_t>
+      endings_;  // told of by push or error; by channel, subscribed to or not
   bool is_asleep_ = false;
   bool is_calm_ = false;
   bool has_sent_foreign_token_ = false;

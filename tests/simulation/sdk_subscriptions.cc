@@ -315,7 +315,7 @@ void SdkClient::on_unsubscribed(const std::string& channel) {
 
 void SdkClient::on_unsubscribe_push(const std::string& channel, uint32_t code) {
   note(fmt::format("{} was unsubscribed: {}", channel, code));
-  ++unsubscribe_pushes_[channel];
+  ++endings_[channel];
   if (code != 2500 && code != 2000 && code != 2501) {
     violation(fmt::format("unsubscribed with {}", code));
   }
