@@ -79,6 +79,7 @@
 #define GYRE_FAULT_LIST(point)                                                           \
   point(small_drain)             /* a turn takes one message at a time */                \
       point(small_batch)         /* a turn resumes one coroutine at a time */            \
+      point(eager_gather)        /* a turn looks for more before it sends a little */ \
       point(deferred_lent_flush) /* a lent turn leaves the output to the owner */        \
       point(bulk_delivery)       /* a delivery goes the way of those to very many */     \
       point(bulk_cut)            /* a slice of bulk output ends after one connection */  \

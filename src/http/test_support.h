@@ -69,7 +69,7 @@ class TestKernel final : public os::Kernel {
     if (socket < 1'000'000) of(socket).is_closed = true;
   }
   std::string peer_address(os::Descriptor) override { return "192.0.2.1:1"; }
-  void wait(os::Nanos) override {}
+  bool wait(os::Nanos) override { return false; }
   void dispatch(os::EventSink& sink, std::span<char> buffer) override {
     for (size_t i = 0; i < clients_.size(); ++i) dispatch(sink, buffer, static_cast<int>(i));
   }

@@ -108,7 +108,8 @@ class Kernel {
   virtual std::string peer_address(Descriptor socket) = 0;
 
   // Sleeps until something happened, `wake` was called or the deadline (monotonic) is reached.
-  virtual void wait(Nanos deadline) = 0;
+  // Returns whether `dispatch` has something to look into.
+  virtual bool wait(Nanos deadline) = 0;
   // Reports what `wait` found. Bytes are received into `buffer`, whose last kReceivePadding bytes
   // stay unused.
   virtual void dispatch(EventSink& sink, std::span<char> buffer) = 0;

@@ -315,8 +315,8 @@ void LinuxKernel::reset(Descriptor socket) {
 
 // The system's timer is set when the next deadline comes earlier than it, and not in every wait: a
 // timeout of epoll_wait starts and cancels one each time.
-void LinuxKernel::wait(Nanos deadline) {
-  if (next_ < ready_) return;
+bool LinuxKernel::wait(Nanos deadline) {
+  if (next_ < ready_) return true;
   deadline = std::min(deadline, listen_again_);
   if (deadline > 0 && deadline < timer_due_) {
     timer_due_ = deadline;
@@ -326,6 +326,7 @@ void LinuxKernel::wait(Nanos deadline) {
   }
   ready_ = std::max(epoll_wait(epoll_, events_.data(), kEvents, deadline <= 0 ? 0 : -1), 0);
   next_ = 0;
+  return ready_ > 0;
 }
 
 void LinuxKernel::dispatch(EventSink& sink, std::span<char> buffer) {

@@ -38,7 +38,7 @@ class LinuxKernel final : public Kernel {
   void close(Descriptor socket) override;
   void reset(Descriptor socket) override;
   std::string peer_address(Descriptor socket) override;
-  void wait(Nanos deadline) override;
+  bool wait(Nanos deadline) override;
   void dispatch(EventSink& sink, std::span<char> buffer) override;
   void wake() override;
 

@@ -48,7 +48,7 @@ class ManualKernel : public Kernel {
     close(socket);
   }
   std::string peer_address(Descriptor) override { return {}; }
-  void wait(Nanos) override {}
+  bool wait(Nanos) override { return false; }
   void dispatch(EventSink&, std::span<char>) override {}
   void wake() override {}
 

@@ -62,14 +62,8 @@ void Shard::turn(os::Nanos deadline) {
     refresh_clock();
     kernel_.dispatch(*sink_, {buffer_.get(), kReceiveBuffer});
     timers_.advance(now_);
-    // Answers of shards that were run on the spot are worth taking before the output leaves.
-    for (int round = 0; round < kRoundsPerTurn; ++round) {
-      mailbox_.drain(GYRE_FAULT(small_drain) ? 1 : kMessagesPerTurn);
-      run_ready(kTasksPerTurn);
-      post_outboxes(addressees_);
-      nudge_all(addressees_);
-      if (!mailbox_.has_arrivals()) break;
-    }
+    work();
+    gather();
     output_left_ = output_->flush();
     output_->settle();
     post_outboxes(addressees_);
@@ -78,6 +72,28 @@ void Shard::turn(os::Nanos deadline) {
     asleep_until_ = has_work() ? 0 : timers_.next_due();
   }
   put_baton();
+}
+
+void Shard::work() {
+  // Answers of shards that were run on the spot are worth taking before the output leaves.
+  for (int round = 0; round < kRoundsPerTurn; ++round) {
+    mailbox_.drain(GYRE_FAULT(small_drain) ? 1 : kMessagesPerTurn);
+    run_ready(kTasksPerTurn);
+    post_outboxes(addressees_);
+    nudge_all(addressees_);
+    if (!mailbox_.has_arrivals()) break;
+  }
+}
+
+// Publications that come close together leave in one send per receiver: while there is much to
+// send, what has just arrived is worth a look first.
+void Shard::gather() {
+  for (int round = 0; round < kGathersPerTurn; ++round) {
+    if (output_->waiting() < kGatheredSends && !GYRE_FAULT(eager_gather)) return;
+    if (kernel_.monotonic() - now_ > kGatherMost || !kernel_.wait(0)) return;
+    kernel_.dispatch(*sink_, {buffer_.get(), kReceiveBuffer});
+    work();
+  }
 }
 
 void Shard::send(Shard& to, Message& message) {

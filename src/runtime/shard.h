@@ -121,6 +121,11 @@ class Shard {
   static constexpr size_t kReceiveBuffer = 256 * 1024;
 
   static constexpr int kRoundsPerTurn = 4;
+  // From so many sends on, which take a millisecond, a turn looks for more before it sends; and
+  // again, while it finds something, for as long at most as sending would have taken.
+  static constexpr size_t kGatheredSends = 256;
+  static constexpr int kGathersPerTurn = 16;
+  static constexpr os::Nanos kGatherMost = os::kMillisecond;
   // Beyond this many sends the owner is worth waking: parallel work outweighs the price of the
   // wake-up.
   static constexpr size_t kLentSends = 256;
@@ -131,6 +136,8 @@ class Shard {
   void put_baton() { baton_.store(Baton::free, std::memory_order_seq_cst); }
 
   void refresh_clock();
+  void work();
+  void gather();
   void run_ready(size_t limit);
   bool has_work() const;
   void post_outboxes(std::vector<Shard*>& addressees);

@@ -162,6 +162,71 @@ TEST(Shard, ASleeperIsWokenOnceHoweverManyPost) {
   EXPECT_EQ(arrived, 3);
 }
 
+// Publications that arrive one look at the kernel after the other, each for as many receivers.
+struct Arrivals final : os::ManualKernel {
+  bool wait(os::Nanos) override { return left > 0; }
+  void dispatch(os::EventSink&, std::span<char>) override {
+    now += look_takes;
+    if (left > 0) --left;
+    ++looks;
+  }
+  int left = 0;
+  int looks = 0;
+  os::Nanos look_takes = 0;
+};
+
+struct FlushCounter final : OutputStage {
+  size_t waiting() const override { return receivers; }
+  bool flush() override {
+    ++flushes;
+    return false;
+  }
+  void settle() override {}
+  size_t receivers = 0;
+  int flushes = 0;
+};
+
+class GatheringShard : public testing::Test {
+ protected:
+  GatheringShard() {
+    shard_.attach(events_, output_);
+    set_.shards.push_back(&shard_);
+  }
+  Arrivals kernel_;
+  ShardSet set_;
+  NoEvents events_;
+  FlushCounter output_;
+  Shard shard_{ShardId{0}, kernel_, set_};
+};
+
+TEST_F(GatheringShard, WhatArrivesBeforeMuchIsSentLeavesWithIt) {
+  output_.receivers = 1'000;
+  kernel_.left = 6;
+  shard_.turn(0);
+  EXPECT_EQ(kernel_.looks, 6);
+  EXPECT_EQ(output_.flushes, 1);
+}
+
+TEST_F(GatheringShard, LittleIsSentAtOnce) {
+  output_.receivers = 10;
+  kernel_.left = 6;
+  shard_.turn(0);
+  EXPECT_EQ(kernel_.looks, 1);
+  EXPECT_EQ(output_.flushes, 1);
+}
+
+TEST_F(GatheringShard, AnEndlessStreamOfArrivalsDoesNotHoldUpTheOutput) {
+  output_.receivers = 1'000;
+  kernel_.left = 1'000'000;
+  kernel_.look_takes = os::kMillisecond / 4;
+  shard_.turn(0);
+  EXPECT_EQ(kernel_.looks, 5);
+  kernel_.look_takes = 0;
+  shard_.turn(0);
+  EXPECT_LT(kernel_.looks, 30);
+  EXPECT_EQ(output_.flushes, 2);
+}
+
 // Else a long walk would keep input and output waiting however often it gave way.
 TEST(Shard, ATaskThatGivesWayRunsOncePerRound) {
   auto kernel = std::move(*os::LinuxKernel::create());

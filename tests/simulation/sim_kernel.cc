@@ -137,9 +137,10 @@ void SimKernel::collect() {
   if (ready_.size() > 1) ready_.resize(1 + network_.below(ready_.size()));
 }
 
-void SimKernel::wait(os::Nanos) {
+bool SimKernel::wait(os::Nanos) {
   collect();
   is_woken_ = false;
+  return !ready_.empty();
 }
 
 void SimKernel::dispatch(os::EventSink& sink, std::span<char> buffer) {

@@ -36,7 +36,7 @@ class SimKernel final : public os::Kernel {
   void finish(os::Descriptor socket) override;
   void close(os::Descriptor socket) override;
   std::string peer_address(os::Descriptor socket) override;
-  void wait(os::Nanos deadline) override;
+  bool wait(os::Nanos deadline) override;
   void dispatch(os::EventSink& sink, std::span<char> buffer) override;
   void wake() override { is_woken_ = true; }
 
