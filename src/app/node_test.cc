@@ -537,6 +537,81 @@ TEST(Node, OwnFeaturesAreSwitchedOnByTheirKeys) {
   EXPECT_THAT(server.get("/metrics"), HasSubstr("gyre_user_statuses 1\n"));
 }
 
+TEST(Node, WildcardsAreReadAndTheirRulesReloaded) {
+  const std::string open(kOpen);
+  const auto with = [&open](std::string_view rules) {
+    return open.substr(0, open.rfind('}')) + R"(,"gyre":{"wildcards":{"max_patterns":2,"rules":[)" +
+           std::string(rules) + "]}}}";
+  };
+  {
+    TestServer server(open);
+    const os::Descriptor client = server.upgraded();
+    server.command(client, R"({"id":1,"connect":{}})");
+    server.command(client, R"({"id":2,"subscribe":{"channel":"news.*"}})");
+    ASSERT_TRUE(server.reload(with(R"({"pattern":"news.>"})")));
+    EXPECT_THAT(server.post("/api/publish", R"({"channel":"news.*","data":1})"),
+                HasSubstr(R"({"result":{}})"))
+        << "a channel that there is does not become a wildcard";
+    EXPECT_THAT(client::unframed(server.heard(client)), testing::SizeIs(1));
+  }
+  TestServer server(with(R"({"pattern":"news.>"})"));
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.command(client, R"({"id":2,"subscribe":{"channel":"news.*"}})"),
+              ElementsAre(R"({"id":2,"subscribe":{}})"));
+  server.post("/api/publish", R"({"channel":"news.a","data":1})");
+  EXPECT_THAT(client::unframed(server.heard(client)),
+              ElementsAre(R"({"push":{"channel":"news.*","pub":{"data":1,"channel":"news.a"}}})"));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("\ngyre_wildcards 1\n"));
+  ASSERT_TRUE(server.reload(open));
+  EXPECT_THAT(server.command(client, R"({"id":3,"subscribe":{"channel":"news.b.*"}})"),
+              ElementsAre(HasSubstr(R"("code":103)")));
+  EXPECT_THAT(server.post("/api/publish", R"({"channel":"news.b.*","data":1})"),
+              HasSubstr(R"("code":107)"))
+      << "nor does a wildcard become a channel";
+  ASSERT_TRUE(server.reload(with(R"({"pattern":"*"},{"pattern":"news.b.*"})")));
+  EXPECT_THAT(server.command(client, R"({"id":4,"subscribe":{"channel":"news.b.*"}})"),
+              ElementsAre(R"({"id":4,"subscribe":{}})"));
+  EXPECT_THAT(server.command(client, R"({"id":5,"subscribe":{"channel":"*"}})"),
+              ElementsAre(HasSubstr(R"("code":106)")));
+}
+
+// Carries nothing but what somebody has subscribed to, and that badly.
+struct PlainBroker final : engine::Broker {
+  void attach(engine::BrokerEvents&) override {}
+  runtime::Task<Result<void>> subscribe(std::string) override { return nothing<void>(); }
+  runtime::Task<Result<void>> unsubscribe(std::string) override { return nothing<void>(); }
+  runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest) override {
+    return nothing<engine::PublishResult>();
+  }
+  runtime::Task<Result<void>> announce(std::string, protocol::AnnouncementRef) override {
+    return nothing<void>();
+  }
+  runtime::Task<Result<engine::HistoryPage>> history(std::string, engine::HistoryQuery) override {
+    return nothing<engine::HistoryPage>();
+  }
+  runtime::Task<Result<void>> remove_history(std::string) override { return nothing<void>(); }
+  template <class T>
+  static runtime::Task<Result<T>> nothing() {
+    co_return fail(Errc::unavailable, "not part of this test");
+  }
+};
+
+TEST(Node, ABrokerThatDoesNotCarryWildcardsIsRefusedWhereThereAreRules) {
+  EngineFactory engine = memory_engine(std::chrono::seconds(1));
+  engine.broker = [](runtime::Shard&) { return std::make_unique<PlainBroker>(); };
+  ListeningKernel kernel;
+  const auto start = [&](std::string_view text) {
+    Node node(node_options(tree(text)).value(), engine, {&kernel});
+    const runtime::TurnScope scope(node.shard(0));
+    const auto shard = NodeShard::create(node, 0);
+    return shard ? std::string() : shard.error().context;
+  };
+  EXPECT_EQ(start("{}"), "");
+  EXPECT_THAT(start(R"({"gyre":{"wildcards":{"rules":[{"pattern":"news.*"}]}}})"),
+              StartsWith("gyre.wildcards.rules: the broker does not carry wildcards"));
+}
+
 TEST(NodeOptions, ProvidersAreForTokensWithoutSettingsOfTheirOwn) {
   const std::string gyre =
       R"("gyre":{"jwks":{"providers":[{"name":"one","endpoint":"https://k/1","issuer":"i",

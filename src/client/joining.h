@@ -37,7 +37,8 @@ struct Session::SubscribePlan {
   std::string channel;
   uint16_t flags = 0;  // Subscription::Flag
   Source source = Source::unknown;
-  channel::Rights rights;  // that the subscription's token gives
+  channel::Rights rights;                  // that the subscription's token gives
+  std::optional<std::string> wildcard_of;  // a wildcard's namespace; nothing: it is a channel
   bool is_recoverable = false;
   bool was_recovering = false;
   bool rejects_unrecovered = false;               // SubscribeRequest::flag, bit 1
@@ -63,6 +64,14 @@ struct Session::SubscribePlan {
     set_flag(Subscription::kPositioned, granted.positioned);
     is_recoverable = granted.recoverable;
   }
+  // What a wildcard's subscription is, whatever it has been granted: channels that nobody lists
+  // have no common stream, presence or base of deltas.
+  void keep_to_live() {
+    set_stream({.positioned = false, .recoverable = false});
+    set_flag(Subscription::kPresent, false);
+    announces = wants_announcements = has_delta = false;
+  }
+  bool is_wildcard() const { return wildcard_of.has_value(); }
   bool is_positioned() const { return flags & Subscription::kPositioned; }
   bool is_present() const { return flags & Subscription::kPresent; }
 };

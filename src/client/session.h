@@ -213,6 +213,7 @@ class Session final : public LocalCounted, runtime::Timer {
   SubscribePlan plan_server_side(std::string_view channel, const channel::ChannelOptions& options,
                                  const auth::SubscriptionOptions& wanted) const;
   runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
+  runtime::Task<Answer<hub::Joined>> join_wildcard(const SubscribePlan& plan, bool is_listening);
   protocol::SubscribeResult describe(const SubscribePlan& plan, const hub::Joined& joined) const;
   Answer<void> plan_filter(const protocol::SubscribeRequest& request,
                            const channel::ChannelOptions& options, SubscribePlan& plan) const;
@@ -279,8 +280,9 @@ class Session final : public LocalCounted, runtime::Timer {
   protocol::ClientInfo info(const Subscription* subscription) const;
   protocol::ClientInfo info(std::string_view chan_info) const;
   channel::Requester requester(std::string_view channel) const;
-  // What commands with a channel check first.
-  Answer<channel::Resolved> resolve(const Settings& settings, std::string_view channel) const;
+  // What commands with a channel check first; only a subscribe may be for a wildcard.
+  Answer<channel::Resolved> resolve(const Settings& settings, std::string_view channel,
+                                    bool may_be_wildcard = false) const;
 
   // The backend that is asked about an event; null if there is none.
   proxy::Backend* backend(proxy::Event event, std::string_view name = proxy::kDefaultName) const {

@@ -190,12 +190,15 @@ channel::Requester Session::requester(std::string_view channel) const {
           .rights = own | rights(channel)};
 }
 
-Answer<channel::Resolved> Session::resolve(const Settings& settings,
-                                           std::string_view channel) const {
+Answer<channel::Resolved> Session::resolve(const Settings& settings, std::string_view channel,
+                                           bool may_be_wildcard) const {
   if (channel.empty()) return client::refuse(protocol::disconnects::kBadRequest);
   channel::Resolved resolved;
   if (const channel::Refusal refusal = channel::resolve(*settings.namespaces, channel, resolved)) {
     return client::refuse(*refusal);
+  }
+  if (resolved.is_wildcard && !may_be_wildcard) {
+    return client::refuse(protocol::errors::kBadRequest);
   }
   return resolved;
 }

@@ -127,6 +127,60 @@ TEST(Validate, AcceptsChannelPatterns) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
+    Wildcards, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"wildcards":{"max_patterns":-1}}})",
+             "gyre.wildcards.max_patterns must be from 1 to 100000"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"news"}]}}})",
+             "in gyre.wildcards.rules (\"news\"): the pattern has neither * nor > as a token"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"a.>.b"}]}}})",
+             "the pattern has a > that is not its last token"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{}]}}})", "the pattern has an empty token"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"$news.*"}]}}})",
+             "the pattern is of private channels"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"a.#.*"}]}}})",
+             "the pattern is of user-limited channels"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"a.*"},{"pattern":"a.*"}]}}})",
+             "the pattern stands twice"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"aa:*","namespace":"aa"}]}}})",
+             "there is no namespace \"aa\""},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"wildcards":{"rules":[{"pattern":"aa:*"}]}}})",
+             "the pattern is of namespace \"aa\", not of channels without a namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_patterns":[{"pattern":"news.*","namespace":"aa"}],
+                         "wildcards":{"rules":[{"pattern":"news.sport.>"}]}}})",
+             "the pattern is of namespace \"aa\", not of channels without a namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_patterns":[{"pattern":"/a/:b","namespace":"aa"}],
+                         "wildcards":{"rules":[{"pattern":"/c.*"}]}}})",
+             "the pattern is of no namespace, not of channels without a namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa","subscribe_stream_proxy_enabled":true,
+                 "subscribe_stream_proxy_name":"pp"}]},"proxies":[{"name":"pp","endpoint":"e"}],
+                 "gyre":{"wildcards":{"rules":[{"pattern":"aa:*","namespace":"aa"}]}}})",
+             "namespace \"aa\" has subscribe_stream_proxy_enabled"},
+        Case{R"({"channel":{"without_namespace":{"subscription_type":"map",
+                 "map":{"mode":"ephemeral","key_ttl":"1s"}}},
+                 "gyre":{"wildcards":{"rules":[{"pattern":"a.*"}]}}})",
+             "channels without a namespace has subscription_type \"map\""},
+        Case{R"({"engine":{"type":"redis"},"gyre":{"wildcards":{"rules":[{"pattern":"a.*"}]}}})",
+             "gyre.wildcards.rules needs the memory engine"},
+        Case{R"({"broker":{"enabled":true,"type":"nats"},
+                 "gyre":{"wildcards":{"rules":[{"pattern":"a.*"}]}}})",
+             "set engine.type to \"memory\" and broker.enabled to false"}));
+
+TEST(Validate, AcceptsWildcards) {
+  EXPECT_THAT(findings(R"({"channel":{"namespaces":[{"name":"aa"},{"name":"bb"}]},
+      "client":{"subscribe_to_user_personal_channel":{"enabled":true}},
+      "broker":{"type":"nats"},
+      "gyre":{"channel_patterns":[{"pattern":"news.*","namespace":"bb"}],
+              "wildcards":{"max_patterns":5,"rules":[
+                {"pattern":"*"},{"pattern":"a.>"},{"pattern":"aa:>","namespace":"aa"},
+                {"pattern":"news.>","namespace":"bb"}]}}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
     Tokens, RefusedConfiguration,
     testing::Values(
         Case{R"({"gyre":{"jwks":{"providers":[{"name":"x"}]}}})", "\"x\" is not a name"},

@@ -16,7 +16,7 @@ bool Broadcast::encode(FrameVariant variant, std::string& message) const {
   const protocol::Encoding encoding = encoding_of(variant);
   constexpr auto kEnvelope = protocol::Envelope::reply;
   if (variant == FrameVariant::json || variant == FrameVariant::protobuf) {
-    return protocol::encode_push(encoding, kEnvelope, channel_, publication_, message);
+    return protocol::encode_push(encoding, kEnvelope, channel_, source_, publication_, message);
   }
   std::optional<std::string> payload;
   if (!is_delta(variant)) {

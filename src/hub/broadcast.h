@@ -13,10 +13,11 @@ namespace gyre::hub {
 // and builds each variant at its first use.
 class Broadcast {
  public:
-  // `base`: the publication before this one, if deltas against it are wanted; else null.
+  // `base`: the publication before this one, if deltas against it are wanted; else null. `source`:
+  // the publication's own channel, where the other is a wildcard; else empty.
   Broadcast(std::string_view channel, const protocol::Publication& publication,
-            const protocol::Publication* base)
-      : channel_(channel), publication_(publication), base_(base) {}
+            const protocol::Publication* base, std::string_view source = {})
+      : channel_(channel), publication_(publication), base_(base), source_(source) {}
   Broadcast(const Broadcast&) = delete;
 
   // Null if the publication cannot be written in this variant: a payload that is not JSON, for a
@@ -39,6 +40,7 @@ class Broadcast {
   std::string_view channel_;
   const protocol::Publication& publication_;
   const protocol::Publication* base_;
+  std::string_view source_;
   std::array<Entry, kFrameVariants> entries_;
 };
 

@@ -207,7 +207,8 @@ const FrameRef& LocalHub::next_frame(Broadcast& broadcast, Receiver& receiver) {
 }
 
 size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRef& publication,
-                         Verdict verdict, const protocol::PublicationRef& base) {
+                         Verdict verdict, const protocol::PublicationRef& base,
+                         std::string_view source) {
   check_shard();
   ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return 0;
@@ -220,7 +221,7 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
   std::vector<Receiver>& receivers = channels_[slot.value].receivers;
   const Extras* extras = channels_[slot.value].extras.get();
   const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
-  Broadcast broadcast(channel, *publication, base.get());
+  Broadcast broadcast(channel, *publication, base.get(), source);
   const bool is_bulk = receivers.size() > kBulkReceivers || GYRE_FAULT(bulk_delivery);
   size_t delivered = 0;
   size_t bytes = 0;

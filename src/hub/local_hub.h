@@ -99,9 +99,10 @@ class LocalHub : runtime::ShardBound {
   size_t subscriptions() const { return subscriptions_; }
 
   // Sends the publication to the channel's receivers; returns to how many. `base` is the one before
-  // it, if it may be sent as a delta.
+  // it, if it may be sent as a delta. `source`: its own channel, where the other is a wildcard.
   size_t deliver(std::string_view channel, const protocol::PublicationRef& publication,
-                 Verdict verdict, const protocol::PublicationRef& base = nullptr);
+                 Verdict verdict, const protocol::PublicationRef& base = nullptr,
+                 std::string_view source = {});
   // Tells those who want to know, together with what else is announced in this turn: of a mass of
   // members that leave, those who have left are told nothing, and the rest all at once.
   void announce(std::string_view channel, const protocol::AnnouncementRef& announcement);

@@ -23,6 +23,7 @@ std::string Exporter::text(const NodeFacts& facts, os::Nanos now) {
   write_overload(facts.memory, output);
   write_limits(shards_, output);
   write_user_statuses(facts.user_statuses, output);
+  write_wildcards(shards_, output);
   write_process(facts.process, output);
   return output.take();
 }

@@ -57,6 +57,8 @@ void touch_all(ShardMetrics& m) {
   m.pub_sub_lag.observe(kMillisecond);
   m.broadcasts.observe(kMicrosecond);
   m.filtered_publications.add();
+  m.wildcards.set(3);
+  m.wildcard_publications.add(7);
   for_each_label<Suppression>([&](Suppression reason) { m.suppressed_publishes[reason].add(); });
   for_each_label<ApiMethod>(
       [&](ApiMethod method) { m.api_commands[ApiProtocol::http][method].observe(kMillisecond); });
@@ -196,6 +198,14 @@ TEST_F(ExporterTest, ExposesTheCallsOfEachProxy) {
       }) {
     EXPECT_THAT(all, HasSubstr("\n" + std::string(line) + "\n"));
   }
+}
+
+TEST_F(ExporterTest, TellsOfWildcardsWhereThereHaveBeenSome) {
+  EXPECT_EQ(text().find("gyre_wildcard"), std::string::npos);
+  first_.wildcards.set(2);
+  second_.wildcard_publications.add(5);
+  EXPECT_THAT(text(), HasSubstr("\ngyre_wildcards 2\n"));
+  EXPECT_THAT(text(), HasSubstr("\ngyre_wildcard_publications_total 5\n"));
 }
 
 TEST_F(ExporterTest, LinesAreWellFormedAndFamiliesSorted) {

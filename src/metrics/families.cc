@@ -548,6 +548,22 @@ void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output
                 {}, static_cast<double>(figures->displaced));
 }
 
+// Nothing where nobody has ever been subscribed to one.
+void write_wildcards(Shards shards, Output& out) {
+  const auto is_used = [](const ShardMetrics* shard) { return shard->wildcards.is_used(); };
+  if (std::ranges::none_of(shards, is_used)) return;
+  write_counter(out,
+                {"gyre_wildcard_publications_total", FamilyType::counter,
+                 "Publications to subscribers of wildcards, once for each wildcard."},
+                {}, sum(shards, [](const ShardMetrics& m) -> const auto& {
+                  return m.wildcard_publications;
+                }));
+  write_counter(
+      out,
+      {"gyre_wildcards", FamilyType::gauge, "Different wildcards that somebody is subscribed to."},
+      {}, sum(shards, [](const ShardMetrics& m) -> const auto& { return m.wildcards; }));
+}
+
 void write_limits(Shards shards, Output& out) {
   const auto write = [&](std::string_view name, std::string_view help,
                          Counter ShardMetrics::* field) {

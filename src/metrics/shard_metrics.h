@@ -58,6 +58,7 @@ struct alignas(64) ShardMetrics {
   Gauge num_users;
   Gauge num_subscriptions;
   Gauge num_channels;
+  Gauge wildcards;  // of the node, counted on one shard
 
   // node_*
   By<Action, Counter> actions;
@@ -67,6 +68,7 @@ struct alignas(64) ShardMetrics {
   Durations pub_sub_lag;
   Durations broadcasts;  // of one publication to the subscribers of this shard
   Counter filtered_publications;
+  Counter wildcard_publications;  // once for each wildcard that they were sent to
   Counter connection_limit;
   Counter connection_rate_limit;
 

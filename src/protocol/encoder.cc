@@ -158,17 +158,18 @@ bool push_info(Encoding encoding, Envelope envelope, std::string_view channel, P
 }
 
 bool push_publication(Encoding encoding, Envelope envelope, std::string_view channel,
-                      const Publication& publication, std::string_view data, bool delta,
-                      std::string_view epoch, std::string& out) {
-  out.reserve(out.size() + data.size() + channel.size() + 128);
+                      const Publication& publication, const PublicationForm& form,
+                      std::string& out) {
+  out.reserve(out.size() + form.data.size() + channel.size() + form.source.size() + 128);
   if (encoding == Encoding::json) {
     return json_push(
         envelope, channel, kPublication,
-        [&](JsonEncoder& to) { to.publication(publication, data, delta, epoch); }, out);
+        [&](JsonEncoder& to) { to.publication(publication, form); }, out);
   }
   protobuf_push(
-      envelope, channel, kPublication, data.size() + epoch.size() + 6,
-      [&](ProtobufEncoder& to) { to.publication(publication, data, delta, epoch); }, out);
+      envelope, channel, kPublication,
+      form.data.size() + form.epoch.size() + form.source.size() + 6,
+      [&](ProtobufEncoder& to) { to.publication(publication, form); }, out);
   return true;
 }
 
@@ -203,15 +204,22 @@ void encode_ping(Encoding encoding, std::string& out) {
 
 bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
                  const Publication& publication, std::string& out) {
+  return encode_push(encoding, envelope, channel, "", publication, out);
+}
+
+bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+                 std::string_view source, const Publication& publication, std::string& out) {
   if (encoding == Encoding::json && !publication.data_is_json()) return false;
-  return push_publication(encoding, envelope, channel, publication, publication.data,
-                          publication.delta, publication.epoch(), out);
+  PublicationForm form = form_of(publication);
+  form.source = source;
+  return push_publication(encoding, envelope, channel, publication, form, out);
 }
 
 bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
                  const Publication& publication, const Payload& payload, std::string& out) {
-  return push_publication(encoding, envelope, channel, publication, payload.data, payload.delta, "",
-                          out);
+  const PublicationForm form{
+      .data = payload.data, .delta = payload.delta, .epoch = {}, .source = {}};
+  return push_publication(encoding, envelope, channel, publication, form, out);
 }
 
 bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,

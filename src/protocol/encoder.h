@@ -31,6 +31,10 @@ struct Payload {
 
 [[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
                                const Publication& publication, std::string& out);
+// The same for subscribers of a wildcard, which is `channel`; the publication's own is `source`.
+[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+                               std::string_view source, const Publication& publication,
+                               std::string& out);
 // A publication for subscribers that negotiated deltas, JSON text as a JSON string included. Its
 // epoch stays away, as such subscribers know it (framing.md 3.6).
 [[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,

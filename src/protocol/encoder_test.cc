@@ -150,6 +150,16 @@ TEST(JsonEncoder, PushesPublications) {
   EXPECT_EQ(bare, R"({"channel":"c","pub":{"data":1}})");
 }
 
+TEST(JsonEncoder, PushesToAWildcardNameTheChannel) {
+  EXPECT_EQ(json_push("a.>", "a.\"b", *publication("1", 7)),
+            R"({"push":{"channel":"a.\u003e","pub":{"data":1,"offset":7,"channel":"a.\"b"}}})");
+  const std::string full = json_push("a.*", "a.b", *full_publication());
+  EXPECT_NE(full.find(R"("delta":true,"channel":"a.b","key":"k")"), std::string::npos) << full;
+  std::string out;
+  EXPECT_FALSE(encode_push(Encoding::json, Envelope::reply, "a.*", "a.b", *publication("x"), out));
+  EXPECT_EQ(out, "");
+}
+
 TEST(JsonEncoder, AnotherPayloadReplacesDataAndEpoch) {
   EXPECT_EQ(json_push("dj", *publication("1", 1, "e"), Payload{.data = R"("1")"}),
             R"({"push":{"channel":"dj","pub":{"data":"1","offset":1}}})");
@@ -234,6 +244,13 @@ TEST(ProtobufEncoder, WritesTheWorkedExamples) {
   out.clear();
   encode_push(protobuf, Envelope::reply, RefreshPush(), out);
   EXPECT_EQ(out, from_hex("0422026200"));
+}
+
+TEST(ProtobufEncoder, PushesToAWildcardNameTheChannel) {
+  std::string out;
+  EXPECT_TRUE(
+      encode_push(Encoding::protobuf, Envelope::reply, "n.*", "n.a", *publication("1"), out));
+  EXPECT_EQ(out, from_hex("11220f12036e2e2a220822013152036e2e61"));
 }
 
 }  // namespace

@@ -219,6 +219,13 @@ TEST(ProtobufOracle, PublicationPushesAreUnderstood) {
     bytes.clear();
     ASSERT_TRUE(encode_push(Encoding::protobuf, Envelope::push, channel, *publication, bytes));
     ASSERT_TRUE(MessageDifferencer::Equals(parse_frame<pb::Push>(bytes), theirs.push()));
+    std::string source;
+    results.set(source);
+    bytes.clear();
+    ASSERT_TRUE(
+        encode_push(Encoding::protobuf, Envelope::push, channel, source, *publication, bytes));
+    theirs.mutable_push()->mutable_pub()->set_channel(source);
+    ASSERT_TRUE(MessageDifferencer::Equals(parse_frame<pb::Push>(bytes), theirs.push()));
   }
 }
 
