@@ -30,7 +30,7 @@ MESSAGES = {
     "INFO": _INFO,
     "PUBLICATION": {
         4: ("data", "bytes"), 5: ("info", "INFO"), 6: ("offset", "uint"), 7: ("tags", "<string>"),
-        8: ("delta", "bool"), 11: ("key", "string"), 12: ("removed", "bool"), 13: ("score", "uint"),
+        8: ("delta", "bool"), 10: ("channel", "string"), 11: ("key", "string"), 12: ("removed", "bool"), 13: ("score", "uint"),
         14: ("epoch", "string"), 16: ("version", "uint"),
     },
     "JOIN": {1: ("info", "INFO")},
