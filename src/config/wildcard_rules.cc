@@ -72,13 +72,13 @@ void check_namespace(Report& report, const Tree& root, const Tree& rule) {
   const std::string& type = options->text("subscription_type");
   if (!type.empty() && type != "stream") {
     report.add(rule, "namespace",
-               fmt::format("{} has subscription_type \"{}\"; wildcards are for \"stream\"",
+               fmt::format("{}: wildcards are for subscription_type \"stream\", not \"{}\"",
                            shown_namespace(name), type));
   }
   if (options->boolean("subscribe_stream_proxy_enabled")) {
     report.add(rule, "namespace",
-               fmt::format("{} has subscribe_stream_proxy_enabled: its publications do not pass "
-                           "through channels",
+               fmt::format("{}: subscribe_stream_proxy_enabled must be false, as what a backend "
+                           "streams does not pass through channels",
                            shown_namespace(name)));
   }
 }

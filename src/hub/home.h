@@ -132,7 +132,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   // Of these, the ones with subscribers; on the first shard the node's wildcards too.
   size_t listened() const { return listened_; }
   metrics::ShardMetrics* metrics() { return metrics_; }
-  // Those of the same shard, which get every publication from now on; they outlive this.
+  // Those of the same shard get every publication from now on.
   void feed(Wildcards& wildcards) { wildcards_ = &wildcards; }
 
   // How long deliveries may lag behind what the broker's history has before it counts as a loss.

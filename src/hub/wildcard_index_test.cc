@@ -64,7 +64,7 @@ TEST(WildcardIndex, ForgetsWhatIsErasedAlone) {
 // Held against every wildcard by itself, while they come and go.
 TEST(WildcardIndex, FindsWhatEachWouldSay) {
   std::mt19937 random(11);
-  const auto text = [&random](std::vector<std::string> tokens) {
+  const auto text = [&random](const std::vector<std::string>& tokens) {
     std::string name = random() % 4 == 0 ? "n:" : "";
     const auto count = 1 + random() % 4;
     for (unsigned i = 0; i < count; ++i) {
