@@ -454,7 +454,7 @@ inline TestShard::TestShard(TestNode& node, uint16_t index)
   node.homes[index] = {.homes = &homes, .presence = &presence};
   node.rosters[index] = &roster;
   node.censuses[index] = &census;
-  if (node.settings->namespaces->wildcards()) {
+  if (node.settings && node.settings->namespaces->wildcards()) {
     wildcards.emplace(homes, node.wildcards, node.settings->namespaces, kWildcardsMax);
     homes.feed(*wildcards);
     services.wildcards = &*wildcards;
