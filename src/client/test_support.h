@@ -454,7 +454,8 @@ inline TestShard::TestShard(TestNode& node, uint16_t index)
   node.homes[index] = {.homes = &homes, .presence = &presence};
   node.rosters[index] = &roster;
   node.censuses[index] = &census;
-  if (node.settings && node.settings->namespaces->wildcards()) {
+  const Settings* settings = node.settings.get();
+  if (settings && settings->namespaces && settings->namespaces->wildcards()) {
     wildcards.emplace(homes, node.wildcards, node.settings->namespaces, kWildcardsMax);
     homes.feed(*wildcards);
     services.wildcards = &*wildcards;
