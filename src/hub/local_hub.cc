@@ -45,6 +45,15 @@ void LocalHub::release(ChannelSlot channel) {
   drop_if_unused(channel);
 }
 
+int64_t LocalHub::push_id(ChannelSlot channel) {
+  check_shard();
+  std::unique_ptr<Extras>& extras = channels_[channel.value].extras;
+  if (!extras) extras = std::make_unique<Extras>();
+  if (extras->push_id == 0) extras->push_id = ++last_push_id_;
+  if (GYRE_PLANTED(channels_share_a_push_id)) extras->push_id = 1;
+  return extras->push_id;
+}
+
 uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver, const protocol::TagsFilter* filter) {
   Channel& state = channels_[channel.value];
   std::vector<Receiver>& receivers = state.receivers;
@@ -120,7 +129,9 @@ void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
     if (--shared->users == 0) shared.reset();
     while (!extras.filters.empty() && !extras.filters.back()) extras.filters.pop_back();
   }
-  if (extras.announced == 0 && extras.filters.empty()) channel.extras.reset();
+  if (extras.announced == 0 && extras.filters.empty() && extras.push_id == 0) {
+    channel.extras.reset();
+  }
 }
 
 void LocalHub::remove(ChannelSlot channel, uint32_t index) {
@@ -132,7 +143,7 @@ void LocalHub::remove(ChannelSlot channel, uint32_t index) {
                                             [](const auto& one) { return one.first.outlet; });
     const size_t skips = newcomer == extras.newcomers.end() ? 0 : newcomer->second;
     // What cannot be written for it does not matter to one that goes.
-    static_cast<void>(tell_alone(name(channel), extras.untold, receiver, skips));
+    static_cast<void>(tell_alone(channels_[channel.value], extras.untold, receiver, skips));
   }
   drop(channel, index);
 }
@@ -196,14 +207,12 @@ bool LocalHub::passes(const Extras* extras, const Receiver& receiver,
 const FrameRef& LocalHub::next_frame(Broadcast& broadcast, Receiver& receiver) {
   if (!receiver.is(Receiver::kDelta)) [[likely]]
     return broadcast.frame(receiver.variant);
-  const bool is_json = receiver.variant == FrameVariant::json;
   if (receiver.is(Receiver::kDeltaReady)) {
-    const FrameRef& delta =
-        broadcast.frame(is_json ? FrameVariant::json_delta : FrameVariant::protobuf_delta);
+    const FrameRef& delta = broadcast.frame(delta_variant(receiver.variant));
     if (delta) return delta;
   }
   if (receiver.is(Receiver::kPositioned)) receiver.flags |= Receiver::kDeltaReady;
-  return broadcast.frame(is_json ? FrameVariant::json_text : FrameVariant::protobuf_bare);
+  return broadcast.frame(text_variant(receiver.variant));
 }
 
 size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRef& publication,
@@ -220,7 +229,7 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
   std::vector<Receiver>& receivers = channels_[slot.value].receivers;
   const Extras* extras = channels_[slot.value].extras.get();
   const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
-  Broadcast broadcast(channel, *publication, base.get());
+  Broadcast broadcast({channel, extras ? extras->push_id : 0}, *publication, base.get());
   const bool is_bulk = receivers.size() > kBulkReceivers || GYRE_FAULT(bulk_delivery);
   size_t delivered = 0;
   size_t bytes = 0;
@@ -285,8 +294,8 @@ void LocalHub::tell(ChannelSlot channel) {
   Channel& state = channels_[channel.value];
   Extras& extras = *state.extras;
   Announcements untold = std::exchange(extras.untold, {});
-  std::array<std::optional<Announcements::Batch>, 2> batches;  // by encoding
-  std::array<uint64_t, 2> told{};
+  std::array<std::optional<Announcements::Batch>, kReceiverVariants> batches;
+  std::array<uint64_t, kReceiverVariants> numbers_told{};
   const bool is_bulk = extras.announced > kBulkReceivers || GYRE_FAULT(bulk_delivery);
   for (uint32_t i = 0; i < extras.announced; ++i) {
     if (i + kPrefetchAhead < extras.announced) {
@@ -297,10 +306,12 @@ void LocalHub::tell(ChannelSlot channel) {
       receiver.flags &= static_cast<uint8_t>(~Receiver::kNewcomer);
       continue;
     }
-    const protocol::Encoding encoding = encoding_of(receiver.variant);
-    auto& batch = batches[static_cast<size_t>(encoding)];
-    if (!batch) batch = untold.batch(encoding, state.name->text());
-    ++told[static_cast<size_t>(encoding)];
+    const auto form = static_cast<size_t>(receiver.variant);
+    auto& batch = batches[form];
+    if (!batch) {
+      batch = untold.batch(encoding_of(receiver.variant), told(state, receiver.variant));
+    }
+    ++numbers_told[form];
     for (const FrameRef& frame : batch->frames) {
       if (is_bulk) {
         sockets_.send_bulk(receiver.outlet, frame);
@@ -311,18 +322,19 @@ void LocalHub::tell(ChannelSlot channel) {
     if (!batch->is_whole) noted_.push_back(receiver.outlet);
   }
   for (const auto& [receiver, skips] : std::exchange(extras.newcomers, {})) {
-    if (!tell_alone(state.name->text(), untold, receiver, skips)) noted_.push_back(receiver.outlet);
+    if (!tell_alone(state, untold, receiver, skips)) noted_.push_back(receiver.outlet);
   }
   for (size_t i = 0; i < batches.size(); ++i) {
-    if (batches[i]) count_told(*batches[i], told[i]);
+    if (batches[i]) count_told(*batches[i], numbers_told[i]);
   }
   for (uint32_t outlet : std::exchange(noted_, {})) events_.on_unencodable(outlet);
 }
 
-bool LocalHub::tell_alone(std::string_view name, Announcements& untold, const Receiver& receiver,
+bool LocalHub::tell_alone(const Channel& channel, Announcements& untold, const Receiver& receiver,
                           size_t skips) {
+  const protocol::PushChannel whose = told(channel, receiver.variant);
   for (size_t i = skips; i < untold.size(); ++i) {
-    const FrameRef& frame = untold.single(i, encoding_of(receiver.variant), name);
+    const FrameRef& frame = untold.single(i, encoding_of(receiver.variant), whose);
     if (!frame) return false;
     sockets_.send(receiver.outlet, frame);
     if (!metrics_) continue;

@@ -16,6 +16,7 @@
 #include "net/sockets.h"
 #include "protocol/announcement.h"
 #include "protocol/publication.h"
+#include "protocol/push_channel.h"
 #include "protocol/tags_filter.h"
 #include "runtime/shard_bound.h"
 
@@ -39,7 +40,7 @@ struct Receiver {
     kNewcomer = 16,      // of these, one that came after the first that has yet to be told
   };
   uint32_t outlet = 0;                        // slot in net::Sockets
-  FrameVariant variant = FrameVariant::json;  // by the encoding: json or protobuf
+  FrameVariant variant = FrameVariant::json;  // one of the first four
   uint8_t flags = 0;
   uint16_t filter = 0;  // number of its tags filter in the channel's table, from 1; 0: none
 
@@ -86,6 +87,11 @@ class LocalHub : runtime::ShardBound {
   // The same of a connection that ends: nothing goes to it any more.
   void drop(ChannelSlot channel, uint32_t index);
 
+  // The number that stands for the channel's name in what goes to receivers by id; from 1. The same
+  // until the channel is unused, and never another channel's on this shard: connections stay on
+  // theirs, so none sees two channels under one number.
+  int64_t push_id(ChannelSlot channel);
+
   ChannelSlot find(std::string_view channel) const;
   std::string_view name(ChannelSlot channel) const { return channels_[channel.value].name->text(); }
   size_t receivers(ChannelSlot channel) const { return channels_[channel.value].receivers.size(); }
@@ -109,8 +115,8 @@ class LocalHub : runtime::ShardBound {
   void lose(std::string_view channel);
 
  private:
-  // What few channels have: filters, each with its number of users, and receivers that want to know
-  // who comes and goes.
+  // What few channels have: filters, each with its number of users, receivers that want to know who
+  // comes and goes, and a number that stands for the name.
   struct Extras {
     struct SharedFilter {
       protocol::TagsFilter filter;
@@ -122,6 +128,7 @@ class LocalHub : runtime::ShardBound {
     Announcements untold;
     // Those with kNewcomer, and how many of the untold were announced before they came.
     std::vector<std::pair<Receiver, size_t>> newcomers;
+    int64_t push_id = 0;  // 0: nobody has asked for it
   };
   struct Channel {
     Channel(std::string_view channel_name, uint64_t name_hash)
@@ -162,8 +169,12 @@ class LocalHub : runtime::ShardBound {
   runtime::Task<void> tell_later();
   void tell(ChannelSlot channel);
   // False if one of them cannot be written for the receiver.
-  bool tell_alone(std::string_view name, Announcements& untold, const Receiver& receiver,
+  bool tell_alone(const Channel& channel, Announcements& untold, const Receiver& receiver,
                   size_t skips);
+  // As the receiver is told it.
+  static protocol::PushChannel told(const Channel& channel, FrameVariant variant) {
+    return {channel.name->text(), is_by_id(variant) ? channel.extras->push_id : 0};
+  }
   void count_told(const Announcements::Batch& batch, uint64_t receivers);
   bool has_untold(ChannelSlot channel) const {
     const auto& extras = channels_[channel.value].extras;
@@ -178,6 +189,7 @@ class LocalHub : runtime::ShardBound {
   Slab<Channel> channels_;
   SlotIndex<Access> index_;
   size_t subscriptions_ = 0;
+  int64_t last_push_id_ = 0;
   std::vector<uint32_t> noted_;  // outlets found by the current walk, told after it
   // Channels with announcements that wait; some may have been told since, or be gone.
   std::vector<ChannelSlot> untold_;
