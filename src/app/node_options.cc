@@ -78,6 +78,16 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
   };
 }
 
+// gyre.channel_compaction, for the channels of the namespace; without a name, for those of none.
+void set_compaction(const config::Tree& compaction, std::string_view name,
+                    channel::ChannelOptions& options) {
+  if (!compaction.boolean("enabled")) return;
+  const std::vector<std::string>& chosen = compaction.texts("namespaces");
+  if (!chosen.empty() && !lists(chosen, name)) return;
+  options.compacts_json = lists(compaction.texts("encodings"), "json");
+  options.compacts_protobuf = lists(compaction.texts("encodings"), "protobuf");
+}
+
 // `max_length`: of names; a reload keeps that of the start.
 Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree& tree,
                                                               size_t max_length) {
@@ -87,18 +97,22 @@ Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree
                            .user_separator = tree.text("channel.user_separator"),
                            .max_length = max_length};
   const std::string& format = tree.text("channel.publication_data_format");
+  const config::Tree compaction = tree.section("gyre.channel_compaction");
   std::vector<std::pair<std::string, channel::ChannelOptions>> named;
   for (const config::Tree& ns : tree.list("channel.namespaces")) {
     named.emplace_back(ns.text("name"), channel_options(ns, format));
+    set_compaction(compaction, named.back().first, named.back().second);
   }
+  channel::ChannelOptions unnamed =
+      channel_options(tree.section("channel.without_namespace"), format);
+  set_compaction(compaction, "", unnamed);
   std::vector<channel::Namespaces::PatternRule> patterns;
   for (const config::Tree& rule : tree.list("gyre.channel_patterns")) {
     patterns.push_back({.pattern = rule.text("pattern"), .namespace_name = rule.text("namespace")});
   }
   GYRE_TRY(channel::Namespaces compiled,
-           channel::Namespaces::compile(
-               std::move(rules), channel_options(tree.section("channel.without_namespace"), format),
-               std::move(named), patterns));
+           channel::Namespaces::compile(std::move(rules), std::move(unnamed), std::move(named),
+                                        patterns));
   return std::make_shared<const channel::Namespaces>(std::move(compiled));
 }
 

@@ -555,6 +555,30 @@ TEST(NodeOptions, ProvidersAreForTokensWithoutSettingsOfTheirOwn) {
   EXPECT_THAT(own.subscription_tokens.jwks_providers, IsEmpty());
 }
 
+TEST(Node, GivesNumbersForChannelsAsLongAsItIsToldTo) {
+  const std::string open =
+      R"({"http_api":{"key":"k"},"prometheus":{"enabled":true},
+          "client":{"allow_anonymous_connect_without_token":true},
+          "channel":{"without_namespace":{"allow_subscribe_for_client":true,
+                                          "allow_subscribe_for_anonymous":true}})";
+  const std::string publish = R"({"channel":"news","data":1})";
+  const std::string subscribe = R"({"id":2,"subscribe":{"channel":"news","flag":1}})";
+  TestServer server(open + R"(,"gyre":{"channel_compaction":{"enabled":true}}})");
+  const os::Descriptor early = server.upgraded();
+  server.command(early, R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.command(early, subscribe), ElementsAre(R"({"id":2,"subscribe":{"id":1}})"));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("gyre_compacted_subscriptions_total 1\n"));
+  ASSERT_TRUE(server.reload(open + "}"));
+  const os::Descriptor late = server.upgraded();
+  server.command(late, R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.command(late, subscribe), ElementsAre(R"({"id":2,"subscribe":{}})"));
+  server.post("/api/publish", publish);
+  EXPECT_THAT(client::unframed(server.heard(early)),
+              ElementsAre(R"({"push":{"id":1,"pub":{"data":1}}})"));
+  EXPECT_THAT(client::unframed(server.heard(late)),
+              ElementsAre(R"({"push":{"channel":"news","pub":{"data":1}}})"));
+}
+
 TEST(NodeOptions, ANegativeWriteTimeoutIsNone) {
   const NodeOptions options =
       node_options(tree(R"({"websocket":{"write_timeout":"-1s"}})")).value();

@@ -65,6 +65,7 @@ struct Session::SubscribePlan {
   }
   bool is_positioned() const { return flags & Subscription::kPositioned; }
   bool is_present() const { return flags & Subscription::kPresent; }
+  bool is_by_push_id() const { return flags & Subscription::kByPushId; }
 };
 
 // A server-side subscription of the connect in work.

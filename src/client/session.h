@@ -203,7 +203,7 @@ class Session final : public LocalCounted, runtime::Timer {
   void start_following(const std::string& channel, proxy::StreamRef stream);
   static runtime::Task<void> follow(Ref<Session> self, std::string channel, hub::ChannelSlot slot,
                                     proxy::StreamRef stream);
-  void push_streamed(std::string_view channel, proxy::StreamPublication publication);
+  void push_streamed(const protocol::PushChannel& channel, proxy::StreamPublication publication);
   Answer<void> publish_to_stream(const protocol::PublishRequest& request,
                                  const channel::ChannelOptions& options);
   Answer<void> finish_plan(const protocol::SubscribeRequest& request,
@@ -214,6 +214,8 @@ class Session final : public LocalCounted, runtime::Timer {
                                  const auth::SubscriptionOptions& wanted) const;
   runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
   protocol::SubscribeResult describe(const SubscribePlan& plan, const hub::Joined& joined) const;
+  // 0: the client knows the channel by its name alone.
+  int64_t push_id(const Subscription& subscription) const;
   Answer<void> plan_filter(const protocol::SubscribeRequest& request,
                            const channel::ChannelOptions& options, SubscribePlan& plan) const;
   static void plan_recovery(const channel::ChannelOptions& options, bool is_asked,

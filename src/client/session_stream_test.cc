@@ -33,6 +33,7 @@ std::shared_ptr<Settings> streamed_settings() {
   uni.history_ttl = std::chrono::seconds(600);
   channel::ChannelOptions bidi = uni;
   bidi.is_subscribe_stream_bidirectional = true;
+  bidi.compacts_json = true;
   channel::ChannelOptions unbuilt = uni;
   unbuilt.subscribe_stream_proxy = "unbuilt";
   auto namespaces = channel::Namespaces::compile(
@@ -155,6 +156,18 @@ TEST_F(StreamTest, HasOneMessageOnlyIfItIsUnidirectional) {
               ElementsAre(R"({"id":3,"error":{"code":108,"message":"not available"}})"));
   client.leave();
   end(Errc::cancelled);
+}
+
+TEST_F(StreamTest, HandsItOnUnderTheChannelsNumber) {
+  is_open = true;
+  client.say(R"({"id":2,"subscribe":{"channel":"bidi:a","flag":1}})");
+  say(begin_message());
+  EXPECT_THAT(client.heard(), ElementsAre(R"({"id":2,"subscribe":{"id":1}})"));
+  say(publication_message("1"));
+  EXPECT_THAT(client.heard(),
+              ElementsAre(R"({"push":{"id":1,"pub":{"data":1,"tags":{"t":"1"}}}})"));
+  end(Errc::closed);
+  EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("channel":"bidi:a","unsubscribe":)")));
 }
 
 TEST_F(StreamTest, GetsWhatTheClientPublishes) {

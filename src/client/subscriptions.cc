@@ -54,14 +54,16 @@ void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joi
   is_live_ = true;
   Services& services = session_.services_;
   Subscription& subscription = *session_.find(channel_);
-  subscription.receiver = services.hub.add(channel_,
-                                           {.outlet = session_.outlet(),
-                                            .variant = hub::variant_of(session_.encoding()),
-                                            .flags = receiver_flags(plan, joined)},
-                                           plan.filter.get());
+  subscription.receiver =
+      services.hub.add(channel_,
+                       {.outlet = session_.outlet(),
+                        .variant = hub::variant_of(session_.encoding(), plan.is_by_push_id()),
+                        .flags = receiver_flags(plan, joined)},
+                       plan.filter.get());
   subscription.flags &= static_cast<uint16_t>(~Subscription::kJoining);
   services.metrics.actions[metrics::Action::add_subscription].add();
   services.metrics.subscriptions[session_.client_name()].add();
+  if (plan.is_by_push_id()) services.metrics.compacted_subscriptions.add();
   if (!plan.info.empty()) subscription.info = std::make_unique<const std::string>(plan.info);
   subscription.expires_at = Subscription::expiry(plan.end);
   subscription.rights = plan.rights;

@@ -231,7 +231,23 @@ class Validation {
               personal_namespace));
     }
     presence_prefixes(root_options);
+    channel_compaction(names);
     channel_patterns(names);
+  }
+
+  void channel_compaction(const Names& namespaces) {
+    const Tree compaction = tree_.section("gyre.channel_compaction");
+    auto context = report_.in("in gyre.channel_compaction");
+    for (const std::string& encoding : compaction.texts("encodings")) {
+      if (encoding == "json" || encoding == "protobuf") continue;
+      report_.add(compaction, "encodings",
+                  fmt::format("encodings: \"{}\" is neither json nor protobuf", encoding));
+    }
+    for (const std::string& name : compaction.texts("namespaces")) {
+      if (namespaces.contains(name)) continue;
+      report_.add(compaction, "namespaces",
+                  fmt::format("namespaces: channel.namespaces has no \"{}\"", name));
+    }
   }
 
   void channel_patterns(const Names& namespaces) {

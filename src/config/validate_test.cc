@@ -127,6 +127,22 @@ TEST(Validate, AcceptsChannelPatterns) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
+    ChannelCompaction, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"channel_compaction":{"encodings":["json","xml"]}}})",
+             "in gyre.channel_compaction: encodings: \"xml\" is neither json nor protobuf"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_compaction":{"namespaces":["aa","ab"]}}})",
+             "in gyre.channel_compaction: namespaces: channel.namespaces has no \"ab\""}));
+
+TEST(Validate, AcceptsChannelCompaction) {
+  EXPECT_THAT(findings(R"({"channel":{"namespaces":[{"name":"aa"}]},
+                           "gyre":{"channel_compaction":{"enabled":true,"namespaces":["aa"],
+                                                         "encodings":["protobuf","json"]}}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
     Tokens, RefusedConfiguration,
     testing::Values(
         Case{R"({"gyre":{"jwks":{"providers":[{"name":"x"}]}}})", "\"x\" is not a name"},

@@ -57,6 +57,7 @@ void touch_all(ShardMetrics& m) {
   m.pub_sub_lag.observe(kMillisecond);
   m.broadcasts.observe(kMicrosecond);
   m.filtered_publications.add();
+  m.compacted_subscriptions.add();
   for_each_label<Suppression>([&](Suppression reason) { m.suppressed_publishes[reason].add(); });
   for_each_label<ApiMethod>(
       [&](ApiMethod method) { m.api_commands[ApiProtocol::http][method].observe(kMillisecond); });

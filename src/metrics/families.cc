@@ -548,6 +548,14 @@ void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output
                 {}, static_cast<double>(figures->displaced));
 }
 
+void write_compaction(Shards shards, Output& out) {
+  out.begin({"gyre_compacted_subscriptions_total", FamilyType::counter,
+             "Subscriptions that were given a number in place of the channel's name."});
+  write_used(out, {}, sum(shards, [](const ShardMetrics& m) -> const auto& {
+               return m.compacted_subscriptions;
+             }));
+}
+
 void write_limits(Shards shards, Output& out) {
   const auto write = [&](std::string_view name, std::string_view help,
                          Counter ShardMetrics::* field) {

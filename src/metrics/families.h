@@ -85,6 +85,7 @@ void write_outbound(const OutboundFigures& figures, Output& output);
 void write_overload(const runtime::MemoryPressure::Figures& figures, Output& output);
 void write_limits(Shards shards, Output& output);
 void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output& output);
+void write_compaction(Shards shards, Output& output);
 void write_process(const os::ProcessUsage& usage, Output& output);
 
 }  // namespace gyre::metrics

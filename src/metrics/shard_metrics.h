@@ -49,6 +49,7 @@ struct alignas(64) ShardMetrics {
   // From connect to the end of the session.
   By<Transport, By<ClientName, By<ClientVersion, Connections>>> connections;
   By<ClientName, Gauge> subscriptions;
+  Counter compacted_subscriptions;  // told a number for the channel's name
   By<Transport, Durations> ping_pong;
 
   // node_num_*: each counted where there is one owner for it, so that shards may be added up:

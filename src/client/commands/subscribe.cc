@@ -71,7 +71,9 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
     co_return client::refuse(errors::kUnrecoverablePosition);
   }
   count_recovery(plan, *joined);
-  reply(box.id(), describe(plan, *joined));
+  protocol::SubscribeResult result = describe(plan, *joined);
+  result.id = push_id(*find(joining->channel()));
+  reply(box.id(), result);
   if (!is_open()) co_return Answer<void>();
   joining->go_live(plan, *joined);
   announce_join(plan);
@@ -210,6 +212,8 @@ Answer<void> Session::finish_plan(const protocol::SubscribeRequest& request,
   plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta;
   GYRE_TRY_VOID(plan_filter(request, options, plan));
   plan.rejects_unrecovered = request.flag & protocol::kSubscribeFlagRejectUnrecovered;
+  plan.set_flag(Subscription::kByPushId, request.flag & protocol::kSubscribeFlagChannelCompaction &&
+                                             options.allows_compaction(encoding()));
   plan_recovery(options, request.recover,
                 {.offset = request.offset, .epoch = std::string(request.epoch)}, plan);
   plan.history_meta_ttl = options.history_meta_ttl;
@@ -336,6 +340,10 @@ protocol::SubscribeResult Session::describe(const SubscribePlan& plan,
   result.publications = plan.has_delta ? hub::with_deltas(encoding(), joined.recovery.publications)
                                        : joined.recovery.publications;
   return result;
+}
+
+int64_t Session::push_id(const Subscription& subscription) const {
+  return subscription.is(Subscription::kByPushId) ? services_.hub.push_id(subscription.channel) : 0;
 }
 
 void Session::unsubscribe(uint32_t id, std::string_view channel) {
