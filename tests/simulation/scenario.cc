@@ -73,6 +73,7 @@ void Scenario::choose_channels() {
       kind.has_delta = chance(300);
     }
     kind.has_filter = !kind.has_delta && chance(250);
+    kind.has_numbers = options_.seed % 3 == 0;
     kind.forces_positioning = is_positioned && chance(500);
     kind.forces_recovery = is_recoverable && chance(500);
     if (chance(300)) restrict(kind);
@@ -176,6 +177,7 @@ channel::ChannelOptions Scenario::options_of(const ChannelKind& kind) {
   if (kind.is_ruled && proxied_.sub_refresh) options.sub_refresh_proxy = proxy::kDefaultName;
   options.allows_fossil_delta = options.delta_publish = kind.has_delta;
   options.allow_tags_filter = kind.has_filter;
+  options.compacts_json = options.compacts_protobuf = kind.has_numbers;
   return options;
 }
 
@@ -249,7 +251,8 @@ void Scenario::start_node() {
                                                    .ledger = ledger_,
                                                    .store = store_.get(),
                                                    .presence = presence_.get(),
-                                                   .backend = backend_.get()},
+                                                   .backend = backend_.get(),
+                                                   .shares_reads = options_.seed % 4 < 2},
                                     node_options(), 1 + below(3),
                                     static_cast<SimNode::Lends>(below(3)), kNodePort);
   is_up_ = true;
@@ -280,6 +283,7 @@ void Scenario::start_clients() {
             .port = kNodePort,
             .encoding = chance(500) ? protocol::Encoding::json : protocol::Encoding::protobuf,
             .connects_first = chance(300),
+            .takes_numbers = (options_.seed + i) % 4 != 0,
             .is_slow = chance(200),
             .may_be_slow = has_floods_,
             .has_floods = has_floods_,
