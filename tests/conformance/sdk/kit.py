@@ -26,7 +26,7 @@ API_KEY = "api-key"
 WAIT_SECONDS = 30
 SCENARIO_SECONDS = 120
 FORMATS = ("json", "protobuf")
-ONLY_PROTOBUF = ("carries_bytes",)
+ONLY_PROTOBUF = ("carries_bytes", "hears_channels_by_number_in_protobuf")
 
 # Everything is allowed in an ordinary channel, also to anonymous users; nothing in a closed one.
 OPEN = {
@@ -88,6 +88,9 @@ SETTINGS = {
     "keeps_one_connection_of_a_user": {"client": {"subscribe_to_user_personal_channel": {
         "enabled": True, "personal_channel_namespace": "own", "single_connection": True}}},
     "calls_the_method_ping": {"rpc": {"ping": {"enabled": True}}},
+    "hears_channels_by_number": {"gyre": {"channel_compaction": {"enabled": True}}},
+    "hears_channels_by_number_in_protobuf": {"gyre": {"channel_compaction": {
+        "enabled": True, "encodings": ["json", "protobuf"]}}},
 }
 
 

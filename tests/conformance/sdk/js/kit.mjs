@@ -33,6 +33,8 @@ export const relay = facts.relay;
 export const networkDown = () => ask("down");
 export const networkUp = () => ask("up");
 export const restartServer = () => ask("restart");
+// How many bytes the relay has let through to clients.
+export const forwarded = () => ask("forwarded");
 // A token with these claims; `lifetime` in seconds.
 export const token = (claims, lifetime = null) => ask("token", claims, lifetime);
 
