@@ -341,6 +341,7 @@ runtime::Task<void> NodeShard::drain() {
   if (api_) api_->drain();
   external_.drain();
   internal_.drain();
+  hub_.stop_batches();  // before those for whom they are held are told to go
   co_await roster_.drain(protocol::disconnects::kShutdown, node_.drain_time());
   if (position_check_) position_check_->stop();
   // This very task is one of those that are counted.

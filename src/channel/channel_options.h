@@ -2,7 +2,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "channel/delivery_rule.h"
 
 namespace gyre::channel {
 
@@ -55,6 +58,8 @@ struct ChannelOptions {
   // The proxy that streams subscriptions, and whether clients' publications go to it.
   std::string subscribe_stream_proxy;
   bool is_subscribe_stream_bidirectional = false;
+
+  std::shared_ptr<const DeliveryRule> delivery = nullptr;  // null: there is none
 
   std::string channel_regex;  // RE2, unanchored, over what stands behind the namespace boundary
   DataFormat publication_data_format = DataFormat::non_empty;

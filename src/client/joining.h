@@ -22,7 +22,7 @@ class Session::Joining {
   void mark_present() { is_present_ = true; }
 
   // The next delivery is the subscriber's. To be called in the turn of the home's answer, with the
-  // reply written; the session must be open.
+  // reply written; the session must be open. Afterwards it may not be.
   void go_live(const SubscribePlan& plan, const hub::Joined& joined);
 
  private:
@@ -52,6 +52,7 @@ struct Session::SubscribePlan {
   bool announces = false;            // the channel is told of join and leave
   bool wants_announcements = false;  // of others, and its own
   std::shared_ptr<const protocol::TagsFilter> filter = nullptr;
+  std::shared_ptr<const channel::DeliveryRule> delivery = nullptr;  // of the namespace
   proxy::Backend* backend = nullptr;  // that decides; null: it has been decided
   bool is_streamed = false;           // and sends the publications
   bool is_bidirectional = false;      // and gets the client's

@@ -125,6 +125,7 @@ class Session final : public LocalCounted, runtime::Timer {
   bool is_clogged() const;
   std::string_view process(std::string_view frame);
   void hold_back(std::string_view frame);
+  void catch_up();
   void resume();
   // Nothing is listened to any more.
   void drop_backlog();

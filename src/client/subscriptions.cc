@@ -51,8 +51,12 @@ Session::Joining::~Joining() {
 }
 
 void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joined) {
-  is_live_ = true;
   Services& services = session_.services_;
+  // Others get what is held for them. Some of them may end by that, and what is told of it may even
+  // end this session.
+  services.hub.set_rule(channel_, plan.delivery);
+  if (!session_.is_open()) return;
+  is_live_ = true;
   Subscription& subscription = *session_.find(channel_);
   subscription.receiver = services.hub.add(channel_,
                                            {.outlet = session_.outlet(),

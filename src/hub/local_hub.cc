@@ -46,6 +46,7 @@ void LocalHub::release(ChannelSlot channel) {
 }
 
 uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver, const protocol::TagsFilter* filter) {
+  GYRE_DCHECK(!has_held(channel));
   Channel& state = channels_[channel.value];
   std::vector<Receiver>& receivers = state.receivers;
   const bool is_filtered = filter && !receiver.is(Receiver::kDelta);
@@ -63,6 +64,9 @@ uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver, const protocol::T
   }
   auto index = static_cast<uint32_t>(receivers.size());
   receivers.push_back(receiver);
+  if (state.extras && state.extras->pace && receiver.wants_all()) {
+    ++state.extras->pace->counts().whole;
+  }
   ++subscriptions_;
   note_subscriptions();
   if (receiver.is(Receiver::kAnnouncements)) put_in_front(channel, &index);
@@ -110,6 +114,7 @@ uint16_t LocalHub::use_filter(Extras& extras, const protocol::TagsFilter& filter
 void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
   if (!channel.extras) return;
   Extras& extras = *channel.extras;
+  if (extras.pace) forget_pace(*extras.pace, receiver);
   if (receiver.is(Receiver::kNewcomer)) {
     std::erase_if(extras.newcomers,
                   [&](const auto& one) { return one.first.outlet == receiver.outlet; });
@@ -120,11 +125,12 @@ void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
     if (--shared->users == 0) shared.reset();
     while (!extras.filters.empty() && !extras.filters.back()) extras.filters.pop_back();
   }
-  if (extras.announced == 0 && extras.filters.empty()) channel.extras.reset();
+  if (extras.announced == 0 && extras.filters.empty() && !extras.pace) channel.extras.reset();
 }
 
 void LocalHub::remove(ChannelSlot channel, uint32_t index) {
   check_shard();
+  if (has_held(channel)) send_held_to(channel, index);
   const Receiver& receiver = channels_[channel.value].receivers[index];
   if (receiver.is(Receiver::kAnnouncements) && has_untold(channel)) {
     Extras& extras = *channels_[channel.value].extras;
@@ -217,10 +223,24 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
     slot = find(channel);
     if (slot == ChannelSlot()) return 0;
   }
-  std::vector<Receiver>& receivers = channels_[slot.value].receivers;
   const Extras* extras = channels_[slot.value].extras.get();
+  if (extras && extras->pace) [[unlikely]]
+    return deliver_paced(slot, {publication, verdict, base});
+  return fan_out<false>(slot, *publication, verdict, base.get(), Pick::all);
+}
+
+size_t LocalHub::send_paced(ChannelSlot channel, const Delivery& delivery, Pick pick) {
+  return fan_out<true>(channel, *delivery.publication, delivery.verdict, delivery.base.get(), pick);
+}
+
+template <bool kIsPaced>
+size_t LocalHub::fan_out(ChannelSlot channel, const protocol::Publication& publication,
+                         Verdict verdict, const protocol::Publication* base, Pick pick) {
+  Channel& state = channels_[channel.value];
+  std::vector<Receiver>& receivers = state.receivers;
+  const Extras* extras = state.extras.get();
   const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
-  Broadcast broadcast(channel, *publication, base.get());
+  Broadcast broadcast(state.name->text(), publication, base);
   const bool is_bulk = receivers.size() > kBulkReceivers || GYRE_FAULT(bulk_delivery);
   size_t delivered = 0;
   size_t bytes = 0;
@@ -231,14 +251,23 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
     }
     Receiver& receiver = receivers[i];
     if (verdict == Verdict::stale && receiver.is(Receiver::kPositioned)) continue;
-    if (!passes(extras, receiver, *publication)) {
+    if constexpr (kIsPaced) {
+      if (!is_picked(pick, receiver)) continue;
+    }
+    if (!passes(extras, receiver, publication)) {
       ++filtered;
       continue;
+    }
+    if constexpr (kIsPaced) {
+      if (cuts(channel, receiver)) continue;
     }
     const FrameRef& frame = next_frame(broadcast, receiver);
     if (!frame) [[unlikely]] {
       noted_.push_back(receiver.outlet);
       continue;
+    }
+    if constexpr (kIsPaced) {
+      if (keeps(*extras->pace, receiver, frame, verdict)) continue;
     }
     ++delivered;
     bytes += frame->size();
@@ -281,7 +310,11 @@ runtime::Task<void> LocalHub::tell_later() {
   }
 }
 
+// What is held has come before.
 void LocalHub::tell(ChannelSlot channel) {
+  const Stay stay(*this, channel);
+  if (has_held(channel)) flush_batch(channel);
+  if (!has_untold(channel)) return;
   Channel& state = channels_[channel.value];
   Extras& extras = *state.extras;
   Announcements untold = std::exchange(extras.untold, {});
@@ -346,7 +379,7 @@ void LocalHub::lose(std::string_view channel) {
   check_shard();
   ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return;
-  if (has_untold(slot)) {
+  if (has_untold(slot) || has_held(slot)) {
     tell(slot);
     slot = find(channel);
     if (slot == ChannelSlot()) return;
@@ -360,9 +393,8 @@ void LocalHub::lose(std::string_view channel) {
     take_out(slot, static_cast<uint32_t>(i));
   }
   // The channel outlives the reports, whose callee may ask for its name.
-  ++channels_[slot.value].joins;
+  const Stay stay(*this, slot);
   for (uint32_t outlet : std::exchange(noted_, {})) events_.on_lost(slot, outlet);
-  release(slot);
 }
 
 }  // namespace gyre::hub

@@ -18,6 +18,7 @@ Exporter::Exporter(std::vector<const ShardMetrics*> shards) : shards_(std::move(
 std::string Exporter::text(const NodeFacts& facts, os::Nanos now) {
   TextOutput output;
   write(facts, now, output);
+  write_delivery(shards_, output);
   write_memory(facts.memory, output);
   write_outbound(facts.outbound, output);
   write_overload(facts.memory, output);

@@ -198,6 +198,20 @@ TEST_F(ExporterTest, ExposesTheCallsOfEachProxy) {
   }
 }
 
+TEST_F(ExporterTest, TellsWhatDeliveryRulesLeaveOut) {
+  first_.batched_publications.add(3);
+  second_.batched_publications.add(2);
+  second_.cut_subscriptions.add();
+  first_.skipped_publications[Skip::slow].add(7);
+  const std::string all = text();
+  for (const char* line :
+       {"gyre_delivery_batched_publications_total 5", "gyre_delivery_cut_subscriptions_total 1",
+        "gyre_delivery_skipped_publications_total{reason=\"batch\"} 0",
+        "gyre_delivery_skipped_publications_total{reason=\"slow\"} 7"}) {
+    EXPECT_THAT(all, HasSubstr("\n" + std::string(line) + "\n"));
+  }
+}
+
 TEST_F(ExporterTest, LinesAreWellFormedAndFamiliesSorted) {
   touch_all(first_);
   NodeFacts with_process = facts();

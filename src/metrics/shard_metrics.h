@@ -67,6 +67,10 @@ struct alignas(64) ShardMetrics {
   Durations pub_sub_lag;
   Durations broadcasts;  // of one publication to the subscribers of this shard
   Counter filtered_publications;
+  // gyre_delivery_*
+  Counter batched_publications;
+  Counter cut_subscriptions;               // their connections were behind
+  By<Skip, Counter> skipped_publications;  // one for each subscriber
   Counter connection_limit;
   Counter connection_rate_limit;
 

@@ -107,6 +107,7 @@ Session::SubscribePlan Session::plan_by_namespace(std::string_view channel,
                                                   const channel::ChannelOptions& options) {
   SubscribePlan plan;
   plan.channel = channel;
+  plan.delivery = options.delivery;
   plan.announces = options.join_leave;
   plan.wants_announcements = options.force_push_join_leave;
   plan.set_stream({.positioned = options.force_positioning, .recoverable = options.force_recovery});
