@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <limits>
+#include <map>
 
 #include "app/limit_options.h"
 #include "app/proxy_options.h"
@@ -78,6 +79,31 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
   };
 }
 
+std::shared_ptr<const channel::DeliveryRule> delivery_rule(const config::Tree& tree) {
+  using std::chrono::milliseconds;
+  channel::DeliveryRule rule;
+  const std::string& slow = tree.text("slow_consumer");
+  if (slow == "keep_latest") rule.slow_consumer = channel::SlowConsumer::keep_latest;
+  if (slow == "resubscribe") rule.slow_consumer = channel::SlowConsumer::resubscribe;
+  rule.slow_consumer_bytes = static_cast<uint32_t>(std::clamp<int64_t>(
+      tree.integer("slow_consumer_bytes"), 0, std::numeric_limits<uint32_t>::max()));
+  rule.batch_max_delay = std::chrono::duration_cast<milliseconds>(tree.duration("batch_max_delay"));
+  rule.batch_max_size = static_cast<uint32_t>(tree.integer("batch_max_size"));
+  rule.batch_flush_latest = tree.boolean("batch_flush_latest");
+  return std::make_shared<const channel::DeliveryRule>(rule);
+}
+
+// By namespace.
+using DeliveryRules = std::map<std::string, std::shared_ptr<const channel::DeliveryRule>>;
+
+DeliveryRules delivery_rules(const config::Tree& tree) {
+  DeliveryRules rules;
+  for (const config::Tree& rule : tree.list("gyre.delivery")) {
+    rules.emplace(rule.text("namespace"), delivery_rule(rule));
+  }
+  return rules;
+}
+
 // `max_length`: of names; a reload keeps that of the start.
 Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree& tree,
                                                               size_t max_length) {
@@ -87,18 +113,26 @@ Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree
                            .user_separator = tree.text("channel.user_separator"),
                            .max_length = max_length};
   const std::string& format = tree.text("channel.publication_data_format");
+  const DeliveryRules deliveries = delivery_rules(tree);
+  const auto options = [&](const config::Tree& from, const std::string& name) {
+    channel::ChannelOptions result = channel_options(from, format);
+    if (const auto rule = deliveries.find(name); rule != deliveries.end()) {
+      result.delivery = rule->second;
+    }
+    return result;
+  };
   std::vector<std::pair<std::string, channel::ChannelOptions>> named;
   for (const config::Tree& ns : tree.list("channel.namespaces")) {
-    named.emplace_back(ns.text("name"), channel_options(ns, format));
+    named.emplace_back(ns.text("name"), options(ns, ns.text("name")));
   }
   std::vector<channel::Namespaces::PatternRule> patterns;
   for (const config::Tree& rule : tree.list("gyre.channel_patterns")) {
     patterns.push_back({.pattern = rule.text("pattern"), .namespace_name = rule.text("namespace")});
   }
   GYRE_TRY(channel::Namespaces compiled,
-           channel::Namespaces::compile(
-               std::move(rules), channel_options(tree.section("channel.without_namespace"), format),
-               std::move(named), patterns));
+           channel::Namespaces::compile(std::move(rules),
+                                        options(tree.section("channel.without_namespace"), ""),
+                                        std::move(named), patterns));
   return std::make_shared<const channel::Namespaces>(std::move(compiled));
 }
 

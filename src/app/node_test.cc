@@ -555,6 +555,32 @@ TEST(NodeOptions, ProvidersAreForTokensWithoutSettingsOfTheirOwn) {
   EXPECT_THAT(own.subscription_tokens.jwks_providers, IsEmpty());
 }
 
+TEST(NodeOptions, DeliveryRulesAreOfTheirNamespaces) {
+  const NodeOptions options =
+      node_options(tree(R"({"channel":{"namespaces":[{"name":"ticker"},{"name":"other"}]},
+          "gyre":{"delivery":[{"batch_max_delay":"1500ms","batch_flush_latest":true},
+                              {"namespace":"ticker","slow_consumer":"resubscribe",
+                               "slow_consumer_bytes":7,"batch_max_size":3}]}})"))
+          .value();
+  const channel::Namespaces& namespaces = *options.settings->namespaces;
+  const auto rule_of = [&](std::string_view channel) {
+    return namespaces.find(namespaces.parse(channel))->options().delivery;
+  };
+  EXPECT_EQ(rule_of("other:a"), nullptr);
+  const auto plain = rule_of("a");
+  ASSERT_NE(plain, nullptr);
+  EXPECT_EQ(plain->slow_consumer, channel::SlowConsumer::disconnect);
+  EXPECT_EQ(plain->batch_max_delay, std::chrono::milliseconds(1500));
+  EXPECT_EQ(plain->batch_max_size, 100u);
+  EXPECT_TRUE(plain->batch_flush_latest);
+  const auto ticker = rule_of("ticker:a");
+  ASSERT_NE(ticker, nullptr);
+  EXPECT_EQ(ticker->slow_consumer, channel::SlowConsumer::resubscribe);
+  EXPECT_EQ(ticker->slow_consumer_bytes, 7u);
+  EXPECT_EQ(ticker->batch_max_size, 3u);
+  EXPECT_FALSE(ticker->is_batching());
+}
+
 TEST(NodeOptions, ANegativeWriteTimeoutIsNone) {
   const NodeOptions options =
       node_options(tree(R"({"websocket":{"write_timeout":"-1s"}})")).value();

@@ -325,6 +325,7 @@ class Validation {
     }
     rules::check_tokens(report_, tree_);
     rules::check_rate_limits(report_, tree_.section("gyre.rate_limits"));
+    rules::check_delivery(report_, tree_);
     report_.one_of(tree_, "gyre.unavailable", {"refuse", "warn"});
     report_.one_of(tree_, "gyre.unknown_keys", {"warn", "refuse"});
     outbound_keys();

@@ -191,6 +191,68 @@ TEST(Validate, AcceptsRateLimits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
+    Delivery, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"delivery":[{"namespace":"no"}]}})",
+             "in gyre.delivery (\"no\"): there is no namespace \"no\""},
+        Case{R"({"gyre":{"delivery":[{},{"slow_consumer":"keep_latest"}]}})",
+             "in gyre.delivery (\"\"): the namespace has two rules"},
+        Case{R"({"gyre":{"delivery":[{"slow_consumer":"drop"}]}})",
+             "unknown slow_consumer \"drop\""},
+        Case{R"({"gyre":{"delivery":[{"slow_consumer_bytes":1000}]}})",
+             "slow_consumer_bytes means nothing with slow_consumer \"disconnect\""},
+        Case{R"({"client":{"queue_max_size":5000},"gyre":{"delivery":[
+                {"slow_consumer":"resubscribe","slow_consumer_bytes":5000}]}})",
+             "slow_consumer_bytes must be below client.queue_max_size"},
+        Case{R"({"gyre":{"delivery":[{"slow_consumer":"resubscribe","slow_consumer_bytes":-1}]}})",
+             "and not negative"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"50ms"}]}})",
+             "batch_max_delay must be a multiple of 100ms"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"61s"}]}})", "up to 60s"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"-1s"}]}})", "batch_max_delay must be"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"1s","batch_max_size":-1}]}})",
+             "batch_max_size must be from 1 to 10000"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"1s","batch_max_size":10001}]}})",
+             "batch_max_size must be from 1 to 10000"},
+        Case{R"({"gyre":{"delivery":[{"batch_flush_latest":true}]}})",
+             "batch_flush_latest means nothing without batch_max_delay"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    LeavingOut, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"channel":{"without_namespace":{"force_positioning":true}},
+                 "gyre":{"delivery":[{"slow_consumer":"keep_latest"}]}})",
+             "slow_consumer does not go with force_positioning of the namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa","allow_positioning":true}]},
+                 "gyre":{"delivery":[{"namespace":"aa","slow_consumer":"keep_latest"}]}})",
+             "in gyre.delivery (\"aa\"): slow_consumer does not go with allow_positioning"},
+        Case{R"({"channel":{"without_namespace":{"allow_recovery":true}},
+                 "gyre":{"delivery":[{"slow_consumer":"keep_latest"}]}})",
+             "use \"resubscribe\" instead"},
+        Case{R"({"channel":{"without_namespace":{"history_size":1,"history_ttl":"1m",
+                 "force_recovery":true}},
+                 "gyre":{"delivery":[{"batch_flush_latest":true,"batch_max_delay":"1s"}]}})",
+             "batch_flush_latest does not go with force_recovery"},
+        Case{R"({"channel":{"without_namespace":{"allowed_delta_types":["fossil"]}},
+                 "gyre":{"delivery":[{"batch_flush_latest":true,"batch_max_delay":"1s"}]}})",
+             "batch_flush_latest does not go with allowed_delta_types"},
+        Case{R"({"channel":{"without_namespace":{"allow_tags_filter":true}},
+                 "gyre":{"delivery":[{"batch_flush_latest":true,"batch_max_delay":"1s"}]}})",
+             "batch_flush_latest does not go with allow_tags_filter"}));
+
+TEST(Validate, AcceptsDeliveryRules) {
+  EXPECT_THAT(findings(R"({"channel":{"namespaces":[{"name":"ticker","allow_tags_filter":true},
+      {"name":"chat","history_size":10,"history_ttl":"1m","force_recovery":true,
+       "allowed_delta_types":["fossil"]},{"name":"quotes"}]},"gyre":{"delivery":[
+      {"batch_max_delay":"60s","batch_max_size":10000},
+      {"namespace":"ticker","slow_consumer":"keep_latest","slow_consumer_bytes":1048575},
+      {"namespace":"quotes","slow_consumer":"keep_latest","batch_max_delay":"100ms",
+       "batch_flush_latest":true},
+      {"namespace":"chat","slow_consumer":"resubscribe","batch_max_delay":"200ms"}]}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
     ChannelOptions, RefusedConfiguration,
     testing::Values(
         Case{R"({"channel":{"without_namespace":{"history_size":1,"history_ttl":"1500ms"}}})",
