@@ -21,9 +21,10 @@ namespace gyre::sim {
 
 // What the engine promises beyond what every engine does.
 struct EnginePromises {
-  // Publications arrive before the answer to their publish, none is lost or repeated, and nothing
-  // fails.
+  // No publication is lost or repeated, and nothing fails.
   bool is_reliable = true;
+  // Publications arrive before the answer to their publish: none waits for a batch.
+  bool delivers_at_once = true;
   // What history has is recovered from.
   bool recovers_surely = true;
   // A connection is read while its commands wait.
