@@ -20,7 +20,7 @@ using testing::IsEmpty;
 constexpr std::string_view kSubscribeToStream =
     R"({"id":2,"subscribe":{"channel":"bidi:a","data":{"q": 1}}})";
 constexpr std::string_view kStreamSubscribed = R"({"id":2,"subscribe":{}})";
-constexpr std::string_view kFailed =
+constexpr std::string_view kStreamFailed =
     R"({"id":2,"error":{"code":100,"message":"internal server error","temporary":true}})";
 
 std::shared_ptr<Settings> streamed_settings() {
@@ -231,7 +231,7 @@ TEST_F(StreamTest, FailsTheSubscribeWithoutItsFirstMessage) {
   is_open = true;
   client.say(kSubscribeToStream);
   say(publication_message("1"));
-  EXPECT_THAT(client.heard(), ElementsAre(kFailed));
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamFailed));
   EXPECT_TRUE(peer.is_cancelled());
   end(Errc::cancelled);
   EXPECT_EQ(node[0].hub.channels(), 0u);
@@ -244,13 +244,13 @@ TEST_F(StreamTest, WaitsForItsFirstMessageAsLongAsTheTimeoutSays) {
   node.pass(2 * os::kSecond);
   EXPECT_TRUE(peer.is_cancelled());
   end(Errc::cancelled);
-  EXPECT_THAT(client.heard(), ElementsAre(kFailed));
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamFailed));
 }
 
 TEST_F(StreamTest, FailsTheSubscribeIfTooManyAreOpen) {
   grpc.stream.reset();
   peer.end({Errc::cancelled, "unused"});
-  EXPECT_THAT(client.say(kSubscribeToStream), ElementsAre(kFailed));
+  EXPECT_THAT(client.say(kSubscribeToStream), ElementsAre(kStreamFailed));
 }
 
 TEST_F(StreamTest, ForgetsAClientThatHasLeftMeanwhile) {
