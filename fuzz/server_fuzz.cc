@@ -48,6 +48,7 @@ channel::ChannelOptions kept_channel() {
   options.allow_positioning = options.allow_recovery = true;
   options.force_push_join_leave = true;
   options.allows_fossil_delta = true;
+  options.compacts_json = options.compacts_protobuf = true;
   return options;
 }
 

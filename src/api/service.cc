@@ -136,7 +136,20 @@ Answer<const channel::ChannelOptions*> Service::options_of(std::string_view chan
   if (channel.empty()) return refuse(errors::kBadRequest);
   const channel::Namespace* found = namespaces_->find(namespaces_->parse(channel));
   if (!found) return refuse(errors::kUnknownChannel);
+  const channel::WildcardRules* wildcards = namespaces_->wildcards();
+  if (wildcards && wildcards->kind_of(channel) != channel::WildcardRules::Kind::channel) {
+    return refuse(errors::kBadRequest);
+  }
   return &found->options();
+}
+
+Answer<void> Service::check_name(std::string_view name) const {
+  if (namespaces_->is_wildcard(name)) {
+    if (!namespaces_->find(namespaces_->parse(name))) return refuse(errors::kUnknownChannel);
+    return {};
+  }
+  GYRE_TRY([[maybe_unused]] auto options, options_of(name));
+  return {};
 }
 
 void Service::report(const Watch& watch, Method method, os::Nanos began,
@@ -221,7 +234,10 @@ runtime::Task<void> Service::finish_in_batch(runtime::Task<Answer<AnyResult>> re
 
 runtime::Task<Answer<EmptyResult>> Service::subscribe(SubscribeRequest request) {
   check_shard();
-  GYRE_CO_TRY([[maybe_unused]] auto options, options_of(request.channel));
+  GYRE_CO_TRY_VOID(check_name(request.channel));
+  const channel::ChannelName name = namespaces_->parse(request.channel);
+  // To the backend an order that no rule allows is as wrong as one that makes no sense.
+  if (channel::refusal_of_wildcard(*namespaces_, name)) co_return refuse(errors::kBadRequest);
   GYRE_CO_TRY(Raw info, take_payload(std::move(request.info), request.b64info));
   GYRE_CO_TRY(Raw data, take_payload(std::move(request.data), request.b64data));
   client::SubscribeOrder order{
@@ -238,9 +254,7 @@ runtime::Task<Answer<EmptyResult>> Service::subscribe(SubscribeRequest request) 
 
 runtime::Task<Answer<EmptyResult>> Service::unsubscribe(UnsubscribeRequest request) {
   check_shard();
-  if (!request.channel.empty()) {
-    GYRE_CO_TRY([[maybe_unused]] auto options, options_of(request.channel));
-  }
+  if (!request.channel.empty()) GYRE_CO_TRY_VOID(check_name(request.channel));
   co_await audience_.unsubscribe(take_target(request), std::move(request.channel),
                                  protocol::unsubscribes::kServer);
   co_return EmptyResult();

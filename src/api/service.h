@@ -153,8 +153,11 @@ class Service : runtime::ShardBound {
 
   runtime::Task<Answer<PresenceResult>> presence_page(PresenceRequest request);
 
-  // What every command with a required channel checks first. Good until the next wait.
+  // What every command with a required channel checks first; a wildcard is none. Good until the
+  // next wait.
   Answer<const channel::ChannelOptions*> options_of(std::string_view channel) const;
+  // What those check that are about subscriptions, to channels or wildcards.
+  Answer<void> check_name(std::string_view name) const;
   // What remains to be told of a command for channels of another type than stream.
   runtime::Task<Answer<EmptyResult>> refuse_type(std::string channel, bool is_complete);
 

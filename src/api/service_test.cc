@@ -84,6 +84,48 @@ class ServiceTest : public testing::Test {
   int pauses_ = 0;  // of the last run
 };
 
+// The reference refuses such names where its broker gives them a meaning.
+TEST_F(ServiceTest, WildcardsAreNoChannels) {
+  auto all = channel::Namespaces::compile({}, {}, {});
+  auto rules = channel::WildcardRules::compile({}, {{"news.>", ""}});
+  ASSERT_TRUE(all->add_wildcards(std::move(rules).value()));
+  EXPECT_EQ(code(publish(publication("news.*"))), 0u);
+  node_->service.use(std::make_shared<const channel::Namespaces>(std::move(*all)));
+  const auto presence_code = [this](const std::string& channel) {
+    return code(run([&](Service& service) {
+      PresenceRequest request;
+      request.channel = channel;
+      return service.presence(std::move(request));
+    }));
+  };
+  const auto subscribe_code = [this](const std::string& channel) {
+    return code(run([&](Service& service) {
+      SubscribeRequest request;
+      request.channel = channel;
+      return service.subscribe(std::move(request));
+    }));
+  };
+  const auto unsubscribe_code = [this](const std::string& channel) {
+    return code(run([&](Service& service) {
+      UnsubscribeRequest request;
+      request.channel = channel;
+      return service.unsubscribe(std::move(request));
+    }));
+  };
+  for (const char* name : {"news.*", "other.>", "a.>.b"}) {
+    EXPECT_EQ(code(publish(publication(name))), 107u) << name;
+    EXPECT_EQ(code(history(name)), 107u) << name;
+    EXPECT_EQ(presence_code(name), 107u) << name;
+  }
+  EXPECT_EQ(code(publish(publication("news.a"))), 0u);
+  EXPECT_EQ(subscribe_code("news.*"), 0u);
+  EXPECT_EQ(subscribe_code("other.*"), 107u) << "no rule allows it";
+  EXPECT_EQ(subscribe_code("a.>.b"), 107u);
+  EXPECT_EQ(subscribe_code("nope:*"), 102u);
+  EXPECT_EQ(unsubscribe_code("other.*"), 0u);
+  EXPECT_EQ(unsubscribe_code("a.>.b"), 107u);
+}
+
 TEST_F(ServiceTest, PublishesIntoTheHistoryOfTheNamespace) {
   PublishRequest request = publication("news", R"({"a": 1})");
   request.tags = {{"k", "v"}};

@@ -55,6 +55,7 @@ Node::Node(NodeOptions options, EngineFactory engine, std::vector<os::Kernel*> k
   kernels.front()->random(&seed_, sizeof(seed_));
   hubs_.resize(kernels.size());
   homes_.resize(kernels.size());
+  wildcards_.resize(kernels.size());
   rosters_.resize(kernels.size());
   censuses_.resize(kernels.size());
 }
@@ -245,7 +246,24 @@ Result<std::unique_ptr<NodeShard>> NodeShard::create(Node& node, size_t index) {
   std::unique_ptr<NodeShard> shard(new NodeShard(node, index));
   GYRE_TRY_VOID(
       shard->set_verifiers(node.options_.connection_tokens, node.options_.subscription_tokens));
+  GYRE_TRY_VOID(shard->start_wildcards());
   return shard;
+}
+
+Result<void> NodeShard::start_wildcards() {
+  const std::shared_ptr<const channel::Namespaces>& namespaces =
+      node_.options_.settings->namespaces;
+  if (!namespaces->wildcards()) return {};
+  if (!broker_->traits().delivers_all) {
+    return fail(Errc::invalid,
+                "gyre.wildcards.rules: the broker does not carry wildcards; take the memory engine "
+                "(engine.type: memory, broker.enabled: false), or no rules");
+  }
+  wildcards_.emplace(homes_, node_.wildcards_, namespaces, node_.options_.wildcards_max);
+  homes_.feed(*wildcards_);
+  services_.wildcards = &*wildcards_;
+  node_.wildcards_[shard_.id().value] = &*wildcards_;
+  return {};
 }
 
 Result<void> NodeShard::set_verifiers(const auth::VerifierOptions& connection,
@@ -318,6 +336,7 @@ Result<void> NodeShard::apply(const Reloaded& reloaded) {
   GYRE_TRY_VOID(set_verifiers(reloaded.connection_tokens, reloaded.subscription_tokens));
   services_.settings = reloaded.settings;
   api_service_.use(reloaded.settings->namespaces);
+  if (wildcards_) wildcards_->use(reloaded.settings->namespaces);
   node_.admission_.set_connection_limit(reloaded.connection_limit);
   limit_http_rate(reloaded.http_rate);
   return {};
@@ -341,6 +360,7 @@ runtime::Task<void> NodeShard::drain() {
   if (api_) api_->drain();
   external_.drain();
   internal_.drain();
+  hub_.stop_batches();  // before those for whom they are held are told to go
   co_await roster_.drain(protocol::disconnects::kShutdown, node_.drain_time());
   if (position_check_) position_check_->stop();
   // This very task is one of those that are counted.

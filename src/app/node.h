@@ -22,6 +22,7 @@
 #include "grpc/client.h"
 #include "hub/directory.h"
 #include "hub/position_check.h"
+#include "hub/wildcards.h"
 #include "metrics/exporter.h"
 #include "metrics/items.h"
 #include "outbound/http_client.h"
@@ -97,6 +98,7 @@ class Node {
   // By shard; each fills in its own place, before any of them is used.
   std::vector<hub::LocalHub*> hubs_;
   std::vector<hub::HomeParts> homes_;
+  std::vector<hub::Wildcards*> wildcards_;
   std::vector<client::Roster*> rosters_;
   std::vector<client::Census*> censuses_;
 };
@@ -135,6 +137,7 @@ class NodeShard {
   NodeShard(Node& node, size_t index);
   Result<void> set_verifiers(const auth::VerifierOptions& connection,
                              const auth::VerifierOptions& subscription);
+  Result<void> start_wildcards();
   void add_routes();
   void limit_http_rate(const net::RateLimit& rate);
   void add_node_routes(http::Router<http::Route>& router);
@@ -149,6 +152,7 @@ class NodeShard {
   hub::LocalHub hub_;
   hub::Homes homes_;
   hub::Directory directory_;
+  std::optional<hub::Wildcards> wildcards_;  // none: there are no rules for any
   client::Census census_;
   client::RateLimiter rate_limiter_;
   client::RegexCache regexes_;

@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <limits>
+#include <map>
 
 #include "app/limit_options.h"
 #include "app/proxy_options.h"
@@ -78,27 +79,100 @@ channel::ChannelOptions channel_options(const config::Tree& from, const std::str
   };
 }
 
-// `max_length`: of names; a reload keeps that of the start.
+std::shared_ptr<const channel::DeliveryRule> delivery_rule(const config::Tree& tree) {
+  using std::chrono::milliseconds;
+  channel::DeliveryRule rule;
+  const std::string& slow = tree.text("slow_consumer");
+  if (slow == "keep_latest") rule.slow_consumer = channel::SlowConsumer::keep_latest;
+  if (slow == "resubscribe") rule.slow_consumer = channel::SlowConsumer::resubscribe;
+  rule.slow_consumer_bytes = static_cast<uint32_t>(std::clamp<int64_t>(
+      tree.integer("slow_consumer_bytes"), 0, std::numeric_limits<uint32_t>::max()));
+  rule.batch_max_delay = std::chrono::duration_cast<milliseconds>(tree.duration("batch_max_delay"));
+  rule.batch_max_size = static_cast<uint32_t>(tree.integer("batch_max_size"));
+  rule.batch_flush_latest = tree.boolean("batch_flush_latest");
+  return std::make_shared<const channel::DeliveryRule>(rule);
+}
+
+// By namespace.
+using DeliveryRules = std::map<std::string, std::shared_ptr<const channel::DeliveryRule>>;
+
+DeliveryRules delivery_rules(const config::Tree& tree) {
+  DeliveryRules rules;
+  for (const config::Tree& rule : tree.list("gyre.delivery")) {
+    rules.emplace(rule.text("namespace"), delivery_rule(rule));
+  }
+  return rules;
+}
+
+size_t name_length(const config::Tree& tree) {
+  return static_cast<size_t>(std::max<int64_t>(tree.integer("channel.max_length"), 0));
+}
+
+// The namespaces with wildcards, if the configuration has rules for some, or such names are
+// wildcards already: `before` is what runs, null at the start. What has begun without wildcards
+// goes on so.
+Result<void> add_wildcards(const config::Tree& tree, const channel::Namespaces* before,
+                           channel::Namespaces& namespaces) {
+  std::vector<channel::WildcardRules::Rule> rules;
+  for (const config::Tree& rule : tree.list("gyre.wildcards.rules")) {
+    rules.push_back({.pattern = rule.text("pattern"), .namespace_name = rule.text("namespace")});
+  }
+  if (before ? !before->wildcards() : rules.empty()) return {};
+  const channel::NameRules& names = before ? before->wildcards()->names() : namespaces.rules();
+  auto compiled = channel::WildcardRules::compile(names, rules);
+  Result<void> added;
+  if (!compiled) {
+    added = std::unexpected(std::move(compiled).error());
+  } else {
+    added = namespaces.add_wildcards(std::move(*compiled));
+  }
+  if (!added) return fail(Errc::invalid, "gyre.wildcards.rules: " + added.error().context);
+  return {};
+}
+
+// gyre.channel_compaction, for the channels of the namespace; without a name, for those of none.
+void set_compaction(const config::Tree& compaction, std::string_view name,
+                    channel::ChannelOptions& options) {
+  if (!compaction.boolean("enabled")) return;
+  const std::vector<std::string>& chosen = compaction.texts("namespaces");
+  if (!chosen.empty() && !lists(chosen, name)) return;
+  options.compacts_json = lists(compaction.texts("encodings"), "json");
+  options.compacts_protobuf = lists(compaction.texts("encodings"), "protobuf");
+}
+
+// `before`: what runs, whose length of names a reload keeps; null at the start.
 Result<std::shared_ptr<const channel::Namespaces>> namespaces(const config::Tree& tree,
-                                                              size_t max_length) {
+                                                              const channel::Namespaces* before) {
+  const size_t max_length = before ? before->rules().max_length : name_length(tree);
   channel::NameRules rules{.private_prefix = tree.text("channel.private_prefix"),
                            .namespace_boundary = tree.text("channel.namespace_boundary"),
                            .user_boundary = tree.text("channel.user_boundary"),
                            .user_separator = tree.text("channel.user_separator"),
                            .max_length = max_length};
   const std::string& format = tree.text("channel.publication_data_format");
+  const config::Tree compaction = tree.section("gyre.channel_compaction");
+  const DeliveryRules deliveries = delivery_rules(tree);
+  const auto options = [&](const config::Tree& from, const std::string& name) {
+    channel::ChannelOptions result = channel_options(from, format);
+    set_compaction(compaction, name, result);
+    if (const auto rule = deliveries.find(name); rule != deliveries.end()) {
+      result.delivery = rule->second;
+    }
+    return result;
+  };
   std::vector<std::pair<std::string, channel::ChannelOptions>> named;
   for (const config::Tree& ns : tree.list("channel.namespaces")) {
-    named.emplace_back(ns.text("name"), channel_options(ns, format));
+    named.emplace_back(ns.text("name"), options(ns, ns.text("name")));
   }
   std::vector<channel::Namespaces::PatternRule> patterns;
   for (const config::Tree& rule : tree.list("gyre.channel_patterns")) {
     patterns.push_back({.pattern = rule.text("pattern"), .namespace_name = rule.text("namespace")});
   }
   GYRE_TRY(channel::Namespaces compiled,
-           channel::Namespaces::compile(
-               std::move(rules), channel_options(tree.section("channel.without_namespace"), format),
-               std::move(named), patterns));
+           channel::Namespaces::compile(std::move(rules),
+                                        options(tree.section("channel.without_namespace"), ""),
+                                        std::move(named), patterns));
+  GYRE_TRY_VOID(add_wildcards(tree, before, compiled));
   return std::make_shared<const channel::Namespaces>(std::move(compiled));
 }
 
@@ -131,14 +205,11 @@ os::Nanos write_timeout(const config::Tree& tree) {
   return timeout > 0 ? std::min(timeout, kNever) : kNever;
 }
 
-size_t name_length(const config::Tree& tree) {
-  return static_cast<size_t>(std::max<int64_t>(tree.integer("channel.max_length"), 0));
-}
-
+// `before`: what runs; null at the start.
 Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tree,
-                                                         size_t channel_max_length) {
+                                                         const channel::Namespaces* before) {
   client::Settings result;
-  GYRE_TRY(result.namespaces, namespaces(tree, channel_max_length));
+  GYRE_TRY(result.namespaces, namespaces(tree, before));
   result.insecure = tree.boolean("client.insecure");
   result.allow_anonymous_connect_without_token =
       tree.boolean("client.allow_anonymous_connect_without_token");
@@ -271,7 +342,7 @@ std::string node_name(const config::Tree& tree) {
 }  // namespace
 
 Result<std::shared_ptr<const channel::Namespaces>> channel_namespaces(const config::Tree& tree) {
-  return namespaces(tree, name_length(tree));
+  return namespaces(tree, nullptr);
 }
 
 Result<NodeOptions> node_options(const config::Tree& tree) {
@@ -295,7 +366,8 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
   options.shutdown_rate = static_cast<uint64_t>(tree.integer("gyre.shutdown_rate"));
   // The other half is for the connections to close and for what is in work.
   options.shutdown_most = not_negative(tree, "shutdown.timeout") / 2;
-  GYRE_TRY(options.settings, settings(tree, name_length(tree)));
+  options.wildcards_max = static_cast<size_t>(tree.integer("gyre.wildcards.max_patterns"));
+  GYRE_TRY(options.settings, settings(tree, nullptr));
   options.version = options.settings->server_version;
   options.connection_tokens = connect_token_options(tree);
   options.subscription_tokens = subscribe_token_options(tree);
@@ -313,7 +385,7 @@ Result<NodeOptions> node_options(const config::Tree& tree) {
 
 Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& running) {
   GYRE_TRY(const std::shared_ptr<const client::Settings> fresh,
-           settings(tree, running.settings->namespaces->rules().max_length));
+           settings(tree, running.settings->namespaces.get()));
   client::Settings next = *running.settings;
   next.namespaces = fresh->namespaces;
   next.insecure = fresh->insecure;

@@ -36,6 +36,7 @@ struct NodeOptions {
   size_t connections_max = 0;   // that an answer of the API tells of; 0: it tells of none
   std::optional<client::UserStatuses::Limits> user_statuses;  // none: they are not kept
   std::optional<client::Moderation::Limits> moderation;       // none: it is off
+  size_t wildcards_max = 0;  // different ones at once, if the namespaces have any
   std::shared_ptr<const client::Settings> settings;
   auth::VerifierOptions connection_tokens;
   auth::VerifierOptions subscription_tokens;

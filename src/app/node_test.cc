@@ -537,6 +537,81 @@ TEST(Node, OwnFeaturesAreSwitchedOnByTheirKeys) {
   EXPECT_THAT(server.get("/metrics"), HasSubstr("gyre_user_statuses 1\n"));
 }
 
+TEST(Node, WildcardsAreReadAndTheirRulesReloaded) {
+  const std::string open(kOpen);
+  const auto with = [&open](std::string_view rules) {
+    return open.substr(0, open.rfind('}')) + R"(,"gyre":{"wildcards":{"max_patterns":2,"rules":[)" +
+           std::string(rules) + "]}}}";
+  };
+  {
+    TestServer server(open);
+    const os::Descriptor client = server.upgraded();
+    server.command(client, R"({"id":1,"connect":{}})");
+    server.command(client, R"({"id":2,"subscribe":{"channel":"news.*"}})");
+    ASSERT_TRUE(server.reload(with(R"({"pattern":"news.>"})")));
+    EXPECT_THAT(server.post("/api/publish", R"({"channel":"news.*","data":1})"),
+                HasSubstr(R"({"result":{}})"))
+        << "a channel that there is does not become a wildcard";
+    EXPECT_THAT(client::unframed(server.heard(client)), testing::SizeIs(1));
+  }
+  TestServer server(with(R"({"pattern":"news.>"})"));
+  const os::Descriptor client = server.upgraded();
+  server.command(client, R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.command(client, R"({"id":2,"subscribe":{"channel":"news.*"}})"),
+              ElementsAre(R"({"id":2,"subscribe":{}})"));
+  server.post("/api/publish", R"({"channel":"news.a","data":1})");
+  EXPECT_THAT(client::unframed(server.heard(client)),
+              ElementsAre(R"({"push":{"channel":"news.*","pub":{"data":1,"channel":"news.a"}}})"));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("\ngyre_wildcards 1\n"));
+  ASSERT_TRUE(server.reload(open));
+  EXPECT_THAT(server.command(client, R"({"id":3,"subscribe":{"channel":"news.b.*"}})"),
+              ElementsAre(HasSubstr(R"("code":103)")));
+  EXPECT_THAT(server.post("/api/publish", R"({"channel":"news.b.*","data":1})"),
+              HasSubstr(R"("code":107)"))
+      << "nor does a wildcard become a channel";
+  ASSERT_TRUE(server.reload(with(R"({"pattern":"*"},{"pattern":"news.b.*"})")));
+  EXPECT_THAT(server.command(client, R"({"id":4,"subscribe":{"channel":"news.b.*"}})"),
+              ElementsAre(R"({"id":4,"subscribe":{}})"));
+  EXPECT_THAT(server.command(client, R"({"id":5,"subscribe":{"channel":"*"}})"),
+              ElementsAre(HasSubstr(R"("code":106)")));
+}
+
+// Carries nothing but what somebody has subscribed to, and that badly.
+struct PlainBroker final : engine::Broker {
+  void attach(engine::BrokerEvents&) override {}
+  runtime::Task<Result<void>> subscribe(std::string) override { return nothing<void>(); }
+  runtime::Task<Result<void>> unsubscribe(std::string) override { return nothing<void>(); }
+  runtime::Task<Result<engine::PublishResult>> publish(engine::PublishRequest) override {
+    return nothing<engine::PublishResult>();
+  }
+  runtime::Task<Result<void>> announce(std::string, protocol::AnnouncementRef) override {
+    return nothing<void>();
+  }
+  runtime::Task<Result<engine::HistoryPage>> history(std::string, engine::HistoryQuery) override {
+    return nothing<engine::HistoryPage>();
+  }
+  runtime::Task<Result<void>> remove_history(std::string) override { return nothing<void>(); }
+  template <class T>
+  static runtime::Task<Result<T>> nothing() {
+    co_return fail(Errc::unavailable, "not part of this test");
+  }
+};
+
+TEST(Node, ABrokerThatDoesNotCarryWildcardsIsRefusedWhereThereAreRules) {
+  EngineFactory engine = memory_engine(std::chrono::seconds(1));
+  engine.broker = [](runtime::Shard&) { return std::make_unique<PlainBroker>(); };
+  ListeningKernel kernel;
+  const auto start = [&](std::string_view text) {
+    Node node(node_options(tree(text)).value(), engine, {&kernel});
+    const runtime::TurnScope scope(node.shard(0));
+    const auto shard = NodeShard::create(node, 0);
+    return shard ? std::string() : shard.error().context;
+  };
+  EXPECT_EQ(start("{}"), "");
+  EXPECT_THAT(start(R"({"gyre":{"wildcards":{"rules":[{"pattern":"news.*"}]}}})"),
+              StartsWith("gyre.wildcards.rules: the broker does not carry wildcards"));
+}
+
 TEST(NodeOptions, ProvidersAreForTokensWithoutSettingsOfTheirOwn) {
   const std::string gyre =
       R"("gyre":{"jwks":{"providers":[{"name":"one","endpoint":"https://k/1","issuer":"i",
@@ -553,6 +628,56 @@ TEST(NodeOptions, ProvidersAreForTokensWithoutSettingsOfTheirOwn) {
       node_options(tree(R"({"client":{"subscription_token":{"enabled":true}},)" + gyre)).value();
   EXPECT_EQ(own.connection_tokens.jwks_providers.size(), 1u);
   EXPECT_THAT(own.subscription_tokens.jwks_providers, IsEmpty());
+}
+
+TEST(Node, GivesNumbersForChannelsAsLongAsItIsToldTo) {
+  const std::string open =
+      R"({"http_api":{"key":"k"},"prometheus":{"enabled":true},
+          "client":{"allow_anonymous_connect_without_token":true},
+          "channel":{"without_namespace":{"allow_subscribe_for_client":true,
+                                          "allow_subscribe_for_anonymous":true}})";
+  const std::string publish = R"({"channel":"news","data":1})";
+  const std::string subscribe = R"({"id":2,"subscribe":{"channel":"news","flag":1}})";
+  TestServer server(open + R"(,"gyre":{"channel_compaction":{"enabled":true}}})");
+  const os::Descriptor early = server.upgraded();
+  server.command(early, R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.command(early, subscribe), ElementsAre(R"({"id":2,"subscribe":{"id":1}})"));
+  EXPECT_THAT(server.get("/metrics"), HasSubstr("gyre_compacted_subscriptions_total 1\n"));
+  ASSERT_TRUE(server.reload(open + "}"));
+  const os::Descriptor late = server.upgraded();
+  server.command(late, R"({"id":1,"connect":{}})");
+  EXPECT_THAT(server.command(late, subscribe), ElementsAre(R"({"id":2,"subscribe":{}})"));
+  server.post("/api/publish", publish);
+  EXPECT_THAT(client::unframed(server.heard(early)),
+              ElementsAre(R"({"push":{"id":1,"pub":{"data":1}}})"));
+  EXPECT_THAT(client::unframed(server.heard(late)),
+              ElementsAre(R"({"push":{"channel":"news","pub":{"data":1}}})"));
+}
+
+TEST(NodeOptions, DeliveryRulesAreOfTheirNamespaces) {
+  const NodeOptions options =
+      node_options(tree(R"({"channel":{"namespaces":[{"name":"ticker"},{"name":"other"}]},
+          "gyre":{"delivery":[{"batch_max_delay":"1500ms","batch_flush_latest":true},
+                              {"namespace":"ticker","slow_consumer":"resubscribe",
+                               "slow_consumer_bytes":7,"batch_max_size":3}]}})"))
+          .value();
+  const channel::Namespaces& namespaces = *options.settings->namespaces;
+  const auto rule_of = [&](std::string_view channel) {
+    return namespaces.find(namespaces.parse(channel))->options().delivery;
+  };
+  EXPECT_EQ(rule_of("other:a"), nullptr);
+  const auto plain = rule_of("a");
+  ASSERT_NE(plain, nullptr);
+  EXPECT_EQ(plain->slow_consumer, channel::SlowConsumer::disconnect);
+  EXPECT_EQ(plain->batch_max_delay, std::chrono::milliseconds(1500));
+  EXPECT_EQ(plain->batch_max_size, 100u);
+  EXPECT_TRUE(plain->batch_flush_latest);
+  const auto ticker = rule_of("ticker:a");
+  ASSERT_NE(ticker, nullptr);
+  EXPECT_EQ(ticker->slow_consumer, channel::SlowConsumer::resubscribe);
+  EXPECT_EQ(ticker->slow_consumer_bytes, 7u);
+  EXPECT_EQ(ticker->batch_max_size, 3u);
+  EXPECT_FALSE(ticker->is_batching());
 }
 
 TEST(NodeOptions, ANegativeWriteTimeoutIsNone) {

@@ -2,9 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +9,7 @@
 #include "app/node_options.h"
 #include "app/pem.h"
 #include "config/load.h"
+#include "outbound/test_certificate.h"
 
 namespace gyre::app {
 namespace {
@@ -23,37 +21,6 @@ config::Tree proxied_tree(const std::string& text) {
   config::Loaded loaded = config::load_text(text, "json", {});
   EXPECT_TRUE(loaded.is_good()) << (loaded.errors.empty() ? "" : loaded.errors[0].text());
   return std::move(loaded.tree);
-}
-
-// A key and a certificate that it has signed itself, both as PEM.
-struct Pair {
-  std::string key;
-  std::string certificate;
-};
-
-std::string text_of(BIO* bio) {
-  char* bytes = nullptr;
-  const long size = BIO_get_mem_data(bio, &bytes);
-  std::string text(bytes, static_cast<size_t>(size));
-  BIO_free(bio);
-  return text;
-}
-
-Pair new_pair() {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* certificate = X509_new();
-  X509_set_version(certificate, 2);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-  X509_set_pubkey(certificate, key);
-  X509_sign(certificate, key, EVP_sha256());
-  BIO* key_text = BIO_new(BIO_s_mem());
-  PEM_write_bio_PrivateKey(key_text, key, nullptr, nullptr, 0, nullptr, nullptr);
-  BIO* certificate_text = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(certificate_text, certificate);
-  X509_free(certificate);
-  EVP_PKEY_free(key);
-  return {text_of(key_text), text_of(certificate_text)};
 }
 
 std::string quoted(std::string text) {
@@ -175,7 +142,7 @@ Result<std::shared_ptr<const proxy::Definitions>> with_http(const std::string& h
 }
 
 TEST(ProxyDefinitions, TakeTlsMaterialInEachOfItsForms) {
-  const Pair pair = new_pair();
+  const outbound::TestIdentity pair = outbound::new_test_identity();
   const std::string file = testing::TempDir() + "/proxy_options_ca.pem";
   std::ofstream(file) << pair.certificate;
   const auto made =
@@ -199,8 +166,8 @@ TEST(ProxyDefinitions, LookAtTlsMaterialOnlyWhereItCounts) {
 }
 
 TEST(ProxyDefinitions, NameTheKeyThatIsWrong) {
-  const Pair one = new_pair();
-  const Pair other = new_pair();
+  const outbound::TestIdentity one = outbound::new_test_identity();
+  const outbound::TestIdentity other = outbound::new_test_identity();
   const auto told = [](const std::string& http) {
     const auto made = with_http(http);
     return made ? std::string("nothing") : made.error().context;

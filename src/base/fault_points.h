@@ -72,14 +72,16 @@
   bug(revocation_on_first_shard, "revoked tokens are looked for on one shard only")                \
   bug(refreshed_token_is_not_kept, "a token that refreshed a connection cannot be revoked")        \
   bug(users_are_counted_by_connection, "presence_stats counts a user with two connections twice")  \
-  bug(presence_misses_one, "an answer about presence leaves one out where there are several")
+  bug(presence_misses_one, "an answer about presence leaves one out where there are several")      \
+  bug(channels_share_a_push_id, "all channels stand under one number in pushes")                   \
+  bug(answer_before_the_question, "a shared read answers those who have asked after it began")
 // clang-format on
 
 // Paths that few runs would take.
 #define GYRE_FAULT_LIST(point)                                                           \
   point(small_drain)             /* a turn takes one message at a time */                \
       point(small_batch)         /* a turn resumes one coroutine at a time */            \
-      point(eager_gather)        /* a turn looks for more before it sends a little */ \
+      point(eager_gather)        /* a turn looks for more before it sends a little */    \
       point(deferred_lent_flush) /* a lent turn leaves the output to the owner */        \
       point(bulk_delivery)       /* a delivery goes the way of those to very many */     \
       point(bulk_cut)            /* a slice of bulk output ends after one connection */  \

@@ -15,6 +15,13 @@ ChannelName ChannelName::parse(std::string_view name, const NameRules& rules) {
   return parsed;
 }
 
+SplitName split_at_boundary(std::string_view name, const NameRules& rules) {
+  const std::string_view boundary = rules.namespace_boundary;
+  const size_t at = boundary.empty() ? std::string_view::npos : name.find(boundary);
+  const size_t end = at == std::string_view::npos ? 0 : at + boundary.size();
+  return {.start = name.substr(0, end), .rest = name.substr(end)};
+}
+
 bool has_user_list(std::string_view name, const NameRules& rules) {
   return !rules.user_boundary.empty() && name.find(rules.user_boundary) != std::string_view::npos;
 }

@@ -25,6 +25,14 @@ struct ChannelName {
   static ChannelName parse(std::string_view name, const NameRules& rules);
 };
 
+// A name up to and with its first namespace boundary, and what stands behind it; without a boundary
+// the whole name stands behind. Views into the name.
+struct SplitName {
+  std::string_view start;
+  std::string_view rest;
+};
+SplitName split_at_boundary(std::string_view name, const NameRules& rules);
+
 // Whether the name has a list of users in it; whether that counts is the namespace's decision.
 bool has_user_list(std::string_view name, const NameRules& rules);
 // Whether the list behind the last user boundary names the user, exactly. "x#" names the empty

@@ -2,7 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "channel/delivery_rule.h"
+#include "protocol/encoding.h"
 
 namespace gyre::channel {
 
@@ -55,6 +59,16 @@ struct ChannelOptions {
   // The proxy that streams subscriptions, and whether clients' publications go to it.
   std::string subscribe_stream_proxy;
   bool is_subscribe_stream_bidirectional = false;
+
+  // gyre.channel_compaction: pushes may have a number in place of the channel's name, for clients
+  // of these encodings.
+  bool compacts_json = false;
+  bool compacts_protobuf = false;
+  bool allows_compaction(protocol::Encoding encoding) const {
+    return encoding == protocol::Encoding::json ? compacts_json : compacts_protobuf;
+  }
+
+  std::shared_ptr<const DeliveryRule> delivery = nullptr;  // null: there is none
 
   std::string channel_regex;  // RE2, unanchored, over what stands behind the namespace boundary
   DataFormat publication_data_format = DataFormat::non_empty;

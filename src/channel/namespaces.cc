@@ -60,6 +60,22 @@ Result<Namespaces> Namespaces::compile(NameRules rules, ChannelOptions without_n
   return all;
 }
 
+Result<void> Namespaces::add_wildcards(WildcardRules wildcards) {
+  for (const WildcardRules::Rule& rule : wildcards.rules()) {
+    const ChannelName name = parse(rule.pattern);
+    if (!find(name)) {
+      return fail(Errc::invalid, "the pattern " + rule.pattern + " is of an unknown namespace");
+    }
+    if (name.namespace_name != rule.namespace_name) {
+      return fail(Errc::invalid, "the pattern " + rule.pattern + " is of the namespace \"" +
+                                     std::string(name.namespace_name) + "\", not of \"" +
+                                     rule.namespace_name + "\"");
+    }
+  }
+  wildcards_ = std::make_shared<const WildcardRules>(std::move(wildcards));
+  return {};
+}
+
 void Namespaces::apply_patterns(ChannelName& name) const {
   const std::string_view bare =
       name.is_private ? name.full.substr(rules_.private_prefix.size()) : name.full;

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "channel/channel_name.h"
 #include "channel/channel_options.h"
+#include "channel/wildcard_rules.h"
 
 namespace re2 {
 class RE2;
@@ -54,6 +55,15 @@ class Namespaces {
                                     std::vector<std::pair<std::string, ChannelOptions>> named,
                                     const std::vector<PatternRule>& patterns = {});
 
+  // From now on there are wildcards. Fails if a rule's pattern belongs to another namespace than
+  // the rule says, or to none.
+  Result<void> add_wildcards(WildcardRules wildcards);
+  // Null: there are none, and no name means more than another.
+  const WildcardRules* wildcards() const { return wildcards_.get(); }
+  bool is_wildcard(std::string_view name) const {
+    return wildcards_ && wildcards_->kind_of(name) == WildcardRules::Kind::wildcard;
+  }
+
   const NameRules& rules() const { return rules_; }
   // Views into the name and this.
   ChannelName parse(std::string_view channel) const {
@@ -75,6 +85,7 @@ class Namespaces {
   Namespace without_namespace_;
   std::vector<std::pair<NamePattern, std::string>> patterns_;  // and their namespaces
   bool has_paths_ = false;
+  std::shared_ptr<const WildcardRules> wildcards_;
   std::unordered_map<std::string, Namespace, Hash, std::equal_to<>> named_;
 };
 

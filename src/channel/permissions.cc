@@ -46,7 +46,37 @@ Refusal resolve(const Namespaces& namespaces, std::string_view channel, Resolved
   resolved.ns = namespaces.find(resolved.name);
   if (!resolved.ns) return errors::kUnknownChannel;
   if (!resolved.ns->allows_name(resolved.name)) return errors::kBadRequest;
+  resolved.is_wildcard = false;
+  if (const WildcardRules* wildcards = namespaces.wildcards()) {
+    const WildcardRules::Kind kind = wildcards->kind_of(channel);
+    if (kind == WildcardRules::Kind::broken) return errors::kBadRequest;
+    resolved.is_wildcard = kind == WildcardRules::Kind::wildcard;
+  }
   return std::nullopt;
+}
+
+Refusal refusal_of_wildcard(const Namespaces& namespaces, const ChannelName& name) {
+  const WildcardRules* wildcards = namespaces.wildcards();
+  if (!wildcards) return std::nullopt;
+  const WildcardRules::Kind kind = wildcards->kind_of(name.full);
+  if (kind == WildcardRules::Kind::channel) return std::nullopt;
+  const NameRules& rules = namespaces.rules();
+  // Which symbols are special may have changed since the rules were made.
+  const bool is_broken = kind == WildcardRules::Kind::broken ||
+                         name.full.size() > rules.max_length || name.is_private ||
+                         has_user_list(name.full, rules);
+  if (is_broken) return errors::kBadRequest;
+  return denied_unless(wildcards->allows(name.full, name.namespace_name));
+}
+
+std::optional<std::string_view> namespace_for_wildcards(const Namespaces& namespaces,
+                                                        std::string_view channel) {
+  const NameRules& rules = namespaces.rules();
+  if (channel.size() > rules.max_length || has_user_list(channel, rules)) return std::nullopt;
+  const ChannelName name = namespaces.parse(channel);
+  const Namespace* ns = namespaces.find(name);
+  if (name.is_private || !ns || !ns->allows_name(name)) return std::nullopt;
+  return ns->name();
 }
 
 bool is_user_limited(const Resolved& channel, const NameRules& rules) {
@@ -83,6 +113,7 @@ Ground ground_to_wish(const Namespaces& namespaces, std::string_view channel,
                       const Requester& who) {
   Resolved resolved;
   if (resolve(namespaces, channel, resolved)) return Ground::none;
+  if (refusal_of_wildcard(namespaces, resolved.name)) return Ground::none;
   // An empty element of the list speaks for anonymous users who subscribe, but not for those who
   // connect.
   const NameRules& rules = namespaces.rules();

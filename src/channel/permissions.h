@@ -28,9 +28,18 @@ struct Requester {
 struct Resolved {
   ChannelName name;
   const Namespace* ns = nullptr;
+  bool is_wildcard = false;  // not a channel; nothing can be done with it but to subscribe
   const ChannelOptions& options() const { return ns->options(); }
 };
 Refusal resolve(const Namespaces& namespaces, std::string_view channel, Resolved& resolved);
+
+// What speaks against any subscription to the name, whoever wants it: it is a wildcard, and no rule
+// allows that.
+Refusal refusal_of_wildcard(const Namespaces& namespaces, const ChannelName& name);
+// The namespace whose wildcards stand for the channel as well. Nothing for a channel that clients
+// could not subscribe to by its name, or not all who may subscribe to others of the namespace.
+std::optional<std::string_view> namespace_for_wildcards(const Namespaces& namespaces,
+                                                        std::string_view channel);
 
 // Whether the namespace gives the name's list of users a meaning, and the name has one.
 bool is_user_limited(const Resolved& channel, const NameRules& rules);

@@ -58,7 +58,8 @@ Result<Capabilities> Capabilities::create(std::vector<auth::Capability> claims,
   return result;
 }
 
-channel::Rights Capabilities::rights(std::string_view channel, RegexCache& regexes) const {
+const Capabilities::Entry* Capabilities::first_match(std::string_view channel,
+                                                     RegexCache& regexes) const {
   const auto matches = [&](const std::string& pattern, Match match) {
     switch (match) {
       case Match::exact:
@@ -75,9 +76,19 @@ channel::Rights Capabilities::rights(std::string_view channel, RegexCache& regex
   };
   for (const Entry& entry : entries_) {
     const auto fits = [&](const std::string& pattern) { return matches(pattern, entry.match); };
-    if (std::ranges::any_of(entry.channels, fits)) return entry.rights;
+    if (std::ranges::any_of(entry.channels, fits)) return &entry;
   }
-  return {};
+  return nullptr;
+}
+
+channel::Rights Capabilities::rights(std::string_view channel, RegexCache& regexes) const {
+  const Entry* entry = first_match(channel, regexes);
+  return entry ? entry->rights : channel::Rights();
+}
+
+channel::Rights Capabilities::rights_to_wildcard(std::string_view name, RegexCache& regexes) const {
+  const Entry* entry = first_match(name, regexes);
+  return entry && entry->match == Match::exact ? entry->rights : channel::Rights();
 }
 
 }  // namespace gyre::client

@@ -48,6 +48,9 @@ class Capabilities {
 
   // Those of the first entry that matches; none if none does.
   channel::Rights rights(std::string_view channel, RegexCache& regexes) const;
+  // To a wildcard (docs/wildcards.md), which only an entry that names it can give: a pattern is of
+  // channels, and one in front of it may leave some of them out.
+  channel::Rights rights_to_wildcard(std::string_view name, RegexCache& regexes) const;
 
  private:
   struct Entry {
@@ -55,6 +58,8 @@ class Capabilities {
     auth::Capability::Match match = auth::Capability::Match::exact;
     channel::Rights rights;
   };
+  // Null: none matches.
+  const Entry* first_match(std::string_view channel, RegexCache& regexes) const;
   std::vector<Entry> entries_;
 };
 

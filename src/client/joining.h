@@ -22,7 +22,7 @@ class Session::Joining {
   void mark_present() { is_present_ = true; }
 
   // The next delivery is the subscriber's. To be called in the turn of the home's answer, with the
-  // reply written; the session must be open.
+  // reply written; the session must be open. Afterwards it may not be.
   void go_live(const SubscribePlan& plan, const hub::Joined& joined);
 
  private:
@@ -37,7 +37,8 @@ struct Session::SubscribePlan {
   std::string channel;
   uint16_t flags = 0;  // Subscription::Flag
   Source source = Source::unknown;
-  channel::Rights rights;  // that the subscription's token gives
+  channel::Rights rights;                  // that the subscription's token gives
+  std::optional<std::string> wildcard_of;  // a wildcard's namespace; nothing: it is a channel
   bool is_recoverable = false;
   bool was_recovering = false;
   bool rejects_unrecovered = false;               // SubscribeRequest::flag, bit 1
@@ -52,6 +53,7 @@ struct Session::SubscribePlan {
   bool announces = false;            // the channel is told of join and leave
   bool wants_announcements = false;  // of others, and its own
   std::shared_ptr<const protocol::TagsFilter> filter = nullptr;
+  std::shared_ptr<const channel::DeliveryRule> delivery = nullptr;  // of the namespace
   proxy::Backend* backend = nullptr;  // that decides; null: it has been decided
   bool is_streamed = false;           // and sends the publications
   bool is_bidirectional = false;      // and gets the client's
@@ -63,8 +65,18 @@ struct Session::SubscribePlan {
     set_flag(Subscription::kPositioned, granted.positioned);
     is_recoverable = granted.recoverable;
   }
+  // What a wildcard's subscription is, whatever it has been granted: channels that nobody lists
+  // have no common stream, presence or base of deltas.
+  void keep_to_live() {
+    set_stream({.positioned = false, .recoverable = false});
+    set_flag(Subscription::kPresent, false);
+    announces = wants_announcements = has_delta = false;
+    delivery = nullptr;  // the newest of all channels is not the newest of each
+  }
+  bool is_wildcard() const { return wildcard_of.has_value(); }
   bool is_positioned() const { return flags & Subscription::kPositioned; }
   bool is_present() const { return flags & Subscription::kPresent; }
+  bool is_by_push_id() const { return flags & Subscription::kByPushId; }
 };
 
 // A server-side subscription of the connect in work.

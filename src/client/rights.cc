@@ -17,7 +17,10 @@ Answer<void> Session::keep_capabilities(std::vector<auth::Capability> claims) {
 
 channel::Rights Session::rights(std::string_view channel) const {
   if (!rare_ || !rare_->capabilities) return {};
-  return rare_->capabilities->rights(channel, *services_.regexes);
+  const Capabilities& capabilities = *rare_->capabilities;
+  return services_.settings->namespaces->is_wildcard(channel)
+             ? capabilities.rights_to_wildcard(channel, *services_.regexes)
+             : capabilities.rights(channel, *services_.regexes);
 }
 
 void Session::end_what_is_not_granted() {

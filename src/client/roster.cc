@@ -271,7 +271,11 @@ void Roster::on_moved(hub::ChannelSlot channel, uint32_t outlet, uint32_t index)
 }
 
 void Roster::on_unused(std::string_view channel) {
-  services_->directory.leave(channel);
+  if (services_->wildcards && services_->wildcards->is_wildcard(channel)) {
+    services_->wildcards->leave(channel);
+  } else {
+    services_->directory.leave(channel);
+  }
 }
 
 }  // namespace gyre::client

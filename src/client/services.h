@@ -9,6 +9,7 @@
 #include "client/settings.h"
 #include "hub/directory.h"
 #include "hub/local_hub.h"
+#include "hub/wildcards.h"
 #include "metrics/shard_metrics.h"
 #include "net/sockets.h"
 #include "proxy/proxies.h"
@@ -47,6 +48,7 @@ struct Services {
   const Moderation* moderation = nullptr;   // who is blocked, what is revoked; null: nothing can be
   UserStatuses* user_statuses = nullptr;    // what users have done last; null: it is not kept
   RegexCache* regexes = nullptr;            // of tokens' capabilities; null: there are none
+  hub::Wildcards* wildcards = nullptr;      // null: there are none
   bool tells_of_connections = false;        // the server API does (gyre.connections)
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();
   std::array<FrameRef, 2> pings = {};  // by encoding; made once, sent to everybody

@@ -77,7 +77,16 @@ void Session::receive(std::string_view frame) {
 
 void Session::on_flushed() {
   if (services_.streams) services_.streams->wake(*this);
+  if (services_.hub.has_kept()) catch_up();
   resume();
+}
+
+// With the channels' newest publications, which are kept for who is behind.
+void Session::catch_up() {
+  for (const Subscription& subscription : subscriptions_) {
+    if (subscription.is(Subscription::kJoining)) continue;
+    services_.hub.catch_up(subscription.channel, subscription.receiver);
+  }
 }
 
 // Returns what has to wait.

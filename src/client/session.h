@@ -125,6 +125,7 @@ class Session final : public LocalCounted, runtime::Timer {
   bool is_clogged() const;
   std::string_view process(std::string_view frame);
   void hold_back(std::string_view frame);
+  void catch_up();
   void resume();
   // Nothing is listened to any more.
   void drop_backlog();
@@ -203,7 +204,7 @@ class Session final : public LocalCounted, runtime::Timer {
   void start_following(const std::string& channel, proxy::StreamRef stream);
   static runtime::Task<void> follow(Ref<Session> self, std::string channel, hub::ChannelSlot slot,
                                     proxy::StreamRef stream);
-  void push_streamed(std::string_view channel, proxy::StreamPublication publication);
+  void push_streamed(const protocol::PushChannel& channel, proxy::StreamPublication publication);
   Answer<void> publish_to_stream(const protocol::PublishRequest& request,
                                  const channel::ChannelOptions& options);
   Answer<void> finish_plan(const protocol::SubscribeRequest& request,
@@ -213,7 +214,10 @@ class Session final : public LocalCounted, runtime::Timer {
   SubscribePlan plan_server_side(std::string_view channel, const channel::ChannelOptions& options,
                                  const auth::SubscriptionOptions& wanted) const;
   runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
+  runtime::Task<Answer<hub::Joined>> join_wildcard(const SubscribePlan& plan, bool is_listening);
   protocol::SubscribeResult describe(const SubscribePlan& plan, const hub::Joined& joined) const;
+  // 0: the client knows the channel by its name alone.
+  int64_t push_id(const Subscription& subscription) const;
   Answer<void> plan_filter(const protocol::SubscribeRequest& request,
                            const channel::ChannelOptions& options, SubscribePlan& plan) const;
   static void plan_recovery(const channel::ChannelOptions& options, bool is_asked,
@@ -279,8 +283,9 @@ class Session final : public LocalCounted, runtime::Timer {
   protocol::ClientInfo info(const Subscription* subscription) const;
   protocol::ClientInfo info(std::string_view chan_info) const;
   channel::Requester requester(std::string_view channel) const;
-  // What commands with a channel check first.
-  Answer<channel::Resolved> resolve(const Settings& settings, std::string_view channel) const;
+  // What commands with a channel check first; only a subscribe may be for a wildcard.
+  Answer<channel::Resolved> resolve(const Settings& settings, std::string_view channel,
+                                    bool may_be_wildcard = false) const;
 
   // The backend that is asked about an event; null if there is none.
   proxy::Backend* backend(proxy::Event event, std::string_view name = proxy::kDefaultName) const {

@@ -12,8 +12,9 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 constexpr std::string_view kRpc = R"({"id":2,"rpc":{"method":"m","data":{"x": 1}}})";
-constexpr std::string_view kPublish = R"({"id":2,"publish":{"channel":"ask:a","data":{"x": 1}}})";
-constexpr std::string_view kFailed =
+constexpr std::string_view kPublishAsk =
+    R"({"id":2,"publish":{"channel":"ask:a","data":{"x": 1}}})";
+constexpr std::string_view kAskFailed =
     R"({"id":2,"error":{"code":100,"message":"internal server error","temporary":true}})";
 
 std::shared_ptr<Settings> anonymous_settings() {
@@ -48,12 +49,12 @@ TEST_F(RpcTest, HandsOnErrorsAndFailures) {
   EXPECT_THAT(
       asking.say(client, kRpc, R"({"error":{"code":1000,"message":"custom","temporary":true}})"),
       ElementsAre(R"({"id":2,"error":{"code":1000,"message":"custom","temporary":true}})"));
-  EXPECT_THAT(asking.say(client, kRpc, "oops", 500), ElementsAre(kFailed));
-  EXPECT_THAT(asking.say(client, kRpc, "not json"), ElementsAre(kFailed));
-  EXPECT_THAT(asking.say(client, kRpc, R"({"result":{"b64data":"*"}})"), ElementsAre(kFailed));
+  EXPECT_THAT(asking.say(client, kRpc, "oops", 500), ElementsAre(kAskFailed));
+  EXPECT_THAT(asking.say(client, kRpc, "not json"), ElementsAre(kAskFailed));
+  EXPECT_THAT(asking.say(client, kRpc, R"({"result":{"b64data":"*"}})"), ElementsAre(kAskFailed));
   client.say(kRpc);
   asking.fail_to_answer();
-  EXPECT_THAT(client.heard(), ElementsAre(kFailed));
+  EXPECT_THAT(client.heard(), ElementsAre(kAskFailed));
   EXPECT_THAT(asking.say(client, kRpc, R"({"disconnect":{"code":4500,"reason":"bye"}})"),
               IsEmpty());
   EXPECT_EQ(client.ending->code, 4500u);
@@ -165,7 +166,7 @@ struct PublishTest : RpcTest {
 
 TEST_F(PublishTest, IsTheBackendsDecisionAlone) {
   // Nobody may publish there by the namespace's permissions.
-  EXPECT_THAT(client.say(kPublish), IsEmpty());
+  EXPECT_THAT(client.say(kPublishAsk), IsEmpty());
   EXPECT_EQ(asking.backend.request().url, "http://publish");
   EXPECT_EQ(asking.backend.request().body,
             R"({"client":")" + client.id() +
@@ -183,7 +184,7 @@ TEST_F(PublishTest, IsTheBackendsDecisionAlone) {
 
 TEST_F(PublishTest, MayBePutInOtherWords) {
   EXPECT_THAT(
-      asking.say(client, kPublish,
+      asking.say(client, kPublishAsk,
                  R"({"result":{"data":{"changed": 1},"tags":{"t":"1"},"idempotency_key":"i"}})"),
       ElementsAre(R"({"id":2,"publish":{}})"));
   EXPECT_THAT(
@@ -192,7 +193,7 @@ TEST_F(PublishTest, MayBePutInOtherWords) {
           R"({"push":{"channel":"ask:a","pub":{"data":{"changed": 1},"info":{"user":"ann","client":")" +
           client.id() + R"("},"tags":{"t":"1"}}}})"));
   // The same key again: nothing is published.
-  EXPECT_THAT(asking.say(client, kPublish, R"({"result":{"idempotency_key":"i"}})"),
+  EXPECT_THAT(asking.say(client, kPublishAsk, R"({"result":{"idempotency_key":"i"}})"),
               ElementsAre(R"({"id":2,"publish":{}})"));
   EXPECT_THAT(reader.heard(), IsEmpty());
 }
@@ -208,10 +209,10 @@ TEST_F(PublishTest, MaySkipTheHistory) {
 }
 
 TEST_F(PublishTest, IsRefusedAsTheBackendSays) {
-  EXPECT_THAT(asking.say(client, kPublish, R"({"error":{"code":1000,"message":"no"}})"),
+  EXPECT_THAT(asking.say(client, kPublishAsk, R"({"error":{"code":1000,"message":"no"}})"),
               ElementsAre(R"({"id":2,"error":{"code":1000,"message":"no"}})"));
-  EXPECT_THAT(asking.say(client, kPublish, "", 500), ElementsAre(kFailed));
-  EXPECT_THAT(asking.say(client, kPublish, R"({"disconnect":{"code":4501,"reason":"x"}})"),
+  EXPECT_THAT(asking.say(client, kPublishAsk, "", 500), ElementsAre(kAskFailed));
+  EXPECT_THAT(asking.say(client, kPublishAsk, R"({"disconnect":{"code":4501,"reason":"x"}})"),
               IsEmpty());
   EXPECT_EQ(client.ending->code, 4501u);
   EXPECT_THAT(reader.heard(), IsEmpty());
@@ -231,7 +232,7 @@ TEST_F(PublishTest, IsCheckedBeforeTheBackendIsAsked) {
 
 // As it is without a backend: what was said before the client went counts.
 TEST_F(PublishTest, ReachesTheOthersThoughTheClientHasGone) {
-  client.say(kPublish);
+  client.say(kPublishAsk);
   client.leave();
   asking.answer("{}");
   EXPECT_THAT(

@@ -20,7 +20,7 @@ using testing::IsEmpty;
 constexpr std::string_view kSubscribeToStream =
     R"({"id":2,"subscribe":{"channel":"bidi:a","data":{"q": 1}}})";
 constexpr std::string_view kStreamSubscribed = R"({"id":2,"subscribe":{}})";
-constexpr std::string_view kFailed =
+constexpr std::string_view kStreamFailed =
     R"({"id":2,"error":{"code":100,"message":"internal server error","temporary":true}})";
 
 std::shared_ptr<Settings> streamed_settings() {
@@ -33,6 +33,7 @@ std::shared_ptr<Settings> streamed_settings() {
   uni.history_ttl = std::chrono::seconds(600);
   channel::ChannelOptions bidi = uni;
   bidi.is_subscribe_stream_bidirectional = true;
+  bidi.compacts_json = true;
   channel::ChannelOptions unbuilt = uni;
   unbuilt.subscribe_stream_proxy = "unbuilt";
   auto namespaces = channel::Namespaces::compile(
@@ -157,6 +158,18 @@ TEST_F(StreamTest, HasOneMessageOnlyIfItIsUnidirectional) {
   end(Errc::cancelled);
 }
 
+TEST_F(StreamTest, HandsItOnUnderTheChannelsNumber) {
+  is_open = true;
+  client.say(R"({"id":2,"subscribe":{"channel":"bidi:a","flag":1}})");
+  say(begin_message());
+  EXPECT_THAT(client.heard(), ElementsAre(R"({"id":2,"subscribe":{"id":1}})"));
+  say(publication_message("1"));
+  EXPECT_THAT(client.heard(),
+              ElementsAre(R"({"push":{"id":1,"pub":{"data":1,"tags":{"t":"1"}}}})"));
+  end(Errc::closed);
+  EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("channel":"bidi:a","unsubscribe":)")));
+}
+
 TEST_F(StreamTest, GetsWhatTheClientPublishes) {
   constexpr std::string_view kPublish =
       R"({"id":3,"publish":{"channel":"bidi:a","data":{"p": 1}}})";
@@ -231,7 +244,7 @@ TEST_F(StreamTest, FailsTheSubscribeWithoutItsFirstMessage) {
   is_open = true;
   client.say(kSubscribeToStream);
   say(publication_message("1"));
-  EXPECT_THAT(client.heard(), ElementsAre(kFailed));
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamFailed));
   EXPECT_TRUE(peer.is_cancelled());
   end(Errc::cancelled);
   EXPECT_EQ(node[0].hub.channels(), 0u);
@@ -244,13 +257,13 @@ TEST_F(StreamTest, WaitsForItsFirstMessageAsLongAsTheTimeoutSays) {
   node.pass(2 * os::kSecond);
   EXPECT_TRUE(peer.is_cancelled());
   end(Errc::cancelled);
-  EXPECT_THAT(client.heard(), ElementsAre(kFailed));
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamFailed));
 }
 
 TEST_F(StreamTest, FailsTheSubscribeIfTooManyAreOpen) {
   grpc.stream.reset();
   peer.end({Errc::cancelled, "unused"});
-  EXPECT_THAT(client.say(kSubscribeToStream), ElementsAre(kFailed));
+  EXPECT_THAT(client.say(kSubscribeToStream), ElementsAre(kStreamFailed));
 }
 
 TEST_F(StreamTest, ForgetsAClientThatHasLeftMeanwhile) {

@@ -40,6 +40,7 @@ struct Subscription {
     kAnnounced = 64,          // the channel has been told of the join, and will be of the end
     kBackendRefreshes = 128,  // a backend is asked when it comes to its end, not the client
     kRefreshing = 256,        // it is being asked
+    kByPushId = 512,          // the client knows the channel by its number, too
   };
   static constexpr uint32_t kNever = UINT32_MAX;
 

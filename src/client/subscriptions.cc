@@ -51,17 +51,23 @@ Session::Joining::~Joining() {
 }
 
 void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joined) {
-  is_live_ = true;
   Services& services = session_.services_;
+  // Others get what is held for them. Some of them may end by that, and what is told of it may even
+  // end this session.
+  services.hub.set_rule(channel_, plan.delivery);
+  if (!session_.is_open()) return;
+  is_live_ = true;
   Subscription& subscription = *session_.find(channel_);
-  subscription.receiver = services.hub.add(channel_,
-                                           {.outlet = session_.outlet(),
-                                            .variant = hub::variant_of(session_.encoding()),
-                                            .flags = receiver_flags(plan, joined)},
-                                           plan.filter.get());
+  subscription.receiver =
+      services.hub.add(channel_,
+                       {.outlet = session_.outlet(),
+                        .variant = hub::variant_of(session_.encoding(), plan.is_by_push_id()),
+                        .flags = receiver_flags(plan, joined)},
+                       plan.filter.get());
   subscription.flags &= static_cast<uint16_t>(~Subscription::kJoining);
   services.metrics.actions[metrics::Action::add_subscription].add();
   services.metrics.subscriptions[session_.client_name()].add();
+  if (plan.is_by_push_id()) services.metrics.compacted_subscriptions.add();
   if (!plan.info.empty()) subscription.info = std::make_unique<const std::string>(plan.info);
   subscription.expires_at = Subscription::expiry(plan.end);
   subscription.rights = plan.rights;
@@ -190,12 +196,15 @@ channel::Requester Session::requester(std::string_view channel) const {
           .rights = own | rights(channel)};
 }
 
-Answer<channel::Resolved> Session::resolve(const Settings& settings,
-                                           std::string_view channel) const {
+Answer<channel::Resolved> Session::resolve(const Settings& settings, std::string_view channel,
+                                           bool may_be_wildcard) const {
   if (channel.empty()) return client::refuse(protocol::disconnects::kBadRequest);
   channel::Resolved resolved;
   if (const channel::Refusal refusal = channel::resolve(*settings.namespaces, channel, resolved)) {
     return client::refuse(*refusal);
+  }
+  if (resolved.is_wildcard && !may_be_wildcard) {
+    return client::refuse(protocol::errors::kBadRequest);
   }
   return resolved;
 }

@@ -191,6 +191,8 @@ struct TestAcceptor final : net::Acceptor {
 
 struct TestNode;
 
+constexpr size_t kWildcardsMax = 5;
+
 struct TestShard {
   TestShard(TestNode& node, uint16_t index);
 
@@ -206,6 +208,7 @@ struct TestShard {
   hub::LocalHub hub;
   hub::Homes homes;
   hub::Directory directory;
+  std::optional<hub::Wildcards> wildcards;  // if the node's namespaces have some
   Census census;
   RateLimiter rate_limiter;
   Services services;
@@ -308,6 +311,7 @@ struct TestNode {
       : settings(std::move(own)), socket_limits(limits) {
     hubs.resize(shard_count);
     homes.resize(shard_count);
+    wildcards.resize(shard_count);
     rosters.resize(shard_count);
     censuses.resize(shard_count);
     for (size_t i = 0; i < shard_count; ++i) {
@@ -403,6 +407,7 @@ struct TestNode {
   runtime::ShardSet set;
   std::vector<hub::LocalHub*> hubs;
   std::vector<hub::HomeParts> homes;
+  std::vector<hub::Wildcards*> wildcards;
   std::vector<Roster*> rosters;
   std::vector<Census*> censuses;
   UserBuckets user_buckets;
@@ -449,6 +454,13 @@ inline TestShard::TestShard(TestNode& node, uint16_t index)
   node.homes[index] = {.homes = &homes, .presence = &presence};
   node.rosters[index] = &roster;
   node.censuses[index] = &census;
+  const Settings* settings = node.settings.get();
+  if (settings && settings->namespaces && settings->namespaces->wildcards()) {
+    wildcards.emplace(homes, node.wildcards, node.settings->namespaces, kWildcardsMax);
+    homes.feed(*wildcards);
+    services.wildcards = &*wildcards;
+    node.wildcards[index] = &*wildcards;
+  }
   roster.start(services);
   shard.attach(sockets, sockets);
   if (!sockets.listen({}, acceptor)) std::abort();

@@ -66,7 +66,7 @@ class EnvironmentPass {
       add_names(value, key, variable);
     } else if (variable.value) {
       set_variable(root_, key, variable, key.path);
-    } else if (value.is_zero()) {
+    } else if (takes_default(value, key)) {
       set_default(value, key);
     }
   }
@@ -87,7 +87,7 @@ class EnvironmentPass {
       std::string path = shown + std::string(key.path.substr(list.path.size() + 2));
       if (variable.value) {
         set_variable(element, key, variable, path);
-      } else if (Value& value = element.at(key); value.is_zero()) {
+      } else if (Value& value = element.at(key); takes_default(value, key)) {
         set_default(value, key);
       }
     }
@@ -151,6 +151,12 @@ class EnvironmentPass {
     }
     value = std::move(*parsed);
     value.origin = std::move(origin);
+  }
+
+  // A zero that was written down is none to the reference, whose keys mean here what they mean
+  // there; a key of our own means what it says.
+  static bool takes_default(const Value& value, const Key& key) {
+    return !value.is_set() || (value.is_zero() && !key.path.starts_with("gyre."));
   }
 
   // A zero that was written down keeps its place in the file, for messages; a default that replaces

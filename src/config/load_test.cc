@@ -94,6 +94,17 @@ TEST(Load, ValuesAreConvertedWeakly) {
   EXPECT_TRUE(loaded.tree.boolean("health.enabled"));
 }
 
+TEST(Load, AZeroOfAKeyOfOursIsMeant) {
+  for (const char* text : {R"({"gyre":{"ring_sends":false,"shutdown_rate":0}})",
+                           "gyre:\n  ring_sends: false\n  shutdown_rate: 0\n"}) {
+    const Loaded loaded = from(text, text[0] == '{' ? "json" : "yaml");
+    EXPECT_EQ(first_error(loaded), "");
+    EXPECT_FALSE(loaded.tree.boolean("gyre.ring_sends"));
+    EXPECT_EQ(loaded.tree.integer("gyre.shutdown_rate"), 0);
+  }
+  EXPECT_TRUE(from("{}").tree.boolean("gyre.ring_sends"));
+}
+
 TEST(Load, AZeroInTheFileBecomesTheDefault) {
   Loaded loaded =
       from(R"({"http_server":{"port":0},"channel":{"private_prefix":"","user_boundary":""},

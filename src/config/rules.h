@@ -67,4 +67,10 @@ void check_tokens(Report& report, const Tree& tree);
 
 void check_rate_limits(Report& report, const Tree& limits);
 
+// gyre.delivery, against the namespaces.
+void check_delivery(Report& report, const Tree& root);
+
+// gyre.wildcards, and what it does not go with.
+void check_wildcards(Report& report, const Tree& root);
+
 }  // namespace gyre::config::rules

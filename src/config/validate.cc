@@ -231,7 +231,23 @@ class Validation {
               personal_namespace));
     }
     presence_prefixes(root_options);
+    channel_compaction(names);
     channel_patterns(names);
+  }
+
+  void channel_compaction(const Names& namespaces) {
+    const Tree compaction = tree_.section("gyre.channel_compaction");
+    auto context = report_.in("in gyre.channel_compaction");
+    for (const std::string& encoding : compaction.texts("encodings")) {
+      if (encoding == "json" || encoding == "protobuf") continue;
+      report_.add(compaction, "encodings",
+                  fmt::format("encodings: \"{}\" is neither json nor protobuf", encoding));
+    }
+    for (const std::string& name : compaction.texts("namespaces")) {
+      if (namespaces.contains(name)) continue;
+      report_.add(compaction, "namespaces",
+                  fmt::format("namespaces: channel.namespaces has no \"{}\"", name));
+    }
   }
 
   void channel_patterns(const Names& namespaces) {
@@ -325,6 +341,8 @@ class Validation {
     }
     rules::check_tokens(report_, tree_);
     rules::check_rate_limits(report_, tree_.section("gyre.rate_limits"));
+    rules::check_delivery(report_, tree_);
+    rules::check_wildcards(report_, tree_);
     report_.one_of(tree_, "gyre.unavailable", {"refuse", "warn"});
     report_.one_of(tree_, "gyre.unknown_keys", {"warn", "refuse"});
     outbound_keys();

@@ -127,6 +127,77 @@ TEST(Validate, AcceptsChannelPatterns) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
+    Wildcards, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"wildcards":{"max_patterns":-1}}})",
+             "gyre.wildcards.max_patterns must be from 1 to 100000"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"news"}]}}})",
+             "in gyre.wildcards.rules (\"news\"): the pattern has neither * nor > as a token"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"a.>.b"}]}}})",
+             "the pattern has a > that is not its last token"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{}]}}})", "the pattern has an empty token"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"$news.*"}]}}})",
+             "the pattern is of private channels"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"a.#.*"}]}}})",
+             "the pattern is of user-limited channels"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"a.*"},{"pattern":"a.*"}]}}})",
+             "the pattern stands twice"},
+        Case{R"({"gyre":{"wildcards":{"rules":[{"pattern":"aa:*","namespace":"aa"}]}}})",
+             "there is no namespace \"aa\""},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"wildcards":{"rules":[{"pattern":"aa:*"}]}}})",
+             "the pattern is of namespace \"aa\", not of channels without a namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_patterns":[{"pattern":"news.*","namespace":"aa"}],
+                         "wildcards":{"rules":[{"pattern":"news.sport.>"}]}}})",
+             "the pattern is of namespace \"aa\", not of channels without a namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_patterns":[{"pattern":"/a/:b","namespace":"aa"}],
+                         "wildcards":{"rules":[{"pattern":"/c.*"}]}}})",
+             "the pattern is of no namespace, not of channels without a namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa","subscribe_stream_proxy_enabled":true,
+                 "subscribe_stream_proxy_name":"pp"}]},"proxies":[{"name":"pp","endpoint":"e"}],
+                 "gyre":{"wildcards":{"rules":[{"pattern":"aa:*","namespace":"aa"}]}}})",
+             "namespace \"aa\": subscribe_stream_proxy_enabled must be false"},
+        Case{R"({"channel":{"without_namespace":{"subscription_type":"map",
+                 "map":{"mode":"ephemeral","key_ttl":"1s"}}},
+                 "gyre":{"wildcards":{"rules":[{"pattern":"a.*"}]}}})",
+             "channels without a namespace: wildcards are for subscription_type \"stream\", not "
+             "\"map\""},
+        Case{R"({"engine":{"type":"redis"},"gyre":{"wildcards":{"rules":[{"pattern":"a.*"}]}}})",
+             "gyre.wildcards.rules needs the memory engine"},
+        Case{R"({"broker":{"enabled":true,"type":"nats"},
+                 "gyre":{"wildcards":{"rules":[{"pattern":"a.*"}]}}})",
+             "set engine.type to \"memory\" and broker.enabled to false"}));
+
+TEST(Validate, AcceptsWildcards) {
+  EXPECT_THAT(findings(R"({"channel":{"namespaces":[{"name":"aa"},{"name":"bb"}]},
+      "client":{"subscribe_to_user_personal_channel":{"enabled":true}},
+      "broker":{"type":"nats"},
+      "gyre":{"channel_patterns":[{"pattern":"news.*","namespace":"bb"}],
+              "wildcards":{"max_patterns":5,"rules":[
+                {"pattern":"*"},{"pattern":"a.>"},{"pattern":"aa:>","namespace":"aa"},
+                {"pattern":"news.>","namespace":"bb"}]}}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ChannelCompaction, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"channel_compaction":{"encodings":["json","xml"]}}})",
+             "in gyre.channel_compaction: encodings: \"xml\" is neither json nor protobuf"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa"}]},
+                 "gyre":{"channel_compaction":{"namespaces":["aa","ab"]}}})",
+             "in gyre.channel_compaction: namespaces: channel.namespaces has no \"ab\""}));
+
+TEST(Validate, AcceptsChannelCompaction) {
+  EXPECT_THAT(findings(R"({"channel":{"namespaces":[{"name":"aa"}]},
+                           "gyre":{"channel_compaction":{"enabled":true,"namespaces":["aa"],
+                                                         "encodings":["protobuf","json"]}}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
     Tokens, RefusedConfiguration,
     testing::Values(
         Case{R"({"gyre":{"jwks":{"providers":[{"name":"x"}]}}})", "\"x\" is not a name"},
@@ -187,6 +258,68 @@ TEST(Validate, AcceptsRateLimits) {
       "client":{"total":{"rate":100,"burst":500},"publish":{"rate":-1}},
       "user":{"default":{"rate":10,"interval":"1m"},
               "connect":{"rate":1,"interval":"1h","burst":24}}}}})"),
+              IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Delivery, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"gyre":{"delivery":[{"namespace":"no"}]}})",
+             "in gyre.delivery (\"no\"): there is no namespace \"no\""},
+        Case{R"({"gyre":{"delivery":[{},{"slow_consumer":"keep_latest"}]}})",
+             "in gyre.delivery (\"\"): the namespace has two rules"},
+        Case{R"({"gyre":{"delivery":[{"slow_consumer":"drop"}]}})",
+             "unknown slow_consumer \"drop\""},
+        Case{R"({"gyre":{"delivery":[{"slow_consumer_bytes":1000}]}})",
+             "slow_consumer_bytes means nothing with slow_consumer \"disconnect\""},
+        Case{R"({"client":{"queue_max_size":5000},"gyre":{"delivery":[
+                {"slow_consumer":"resubscribe","slow_consumer_bytes":5000}]}})",
+             "slow_consumer_bytes must be below client.queue_max_size"},
+        Case{R"({"gyre":{"delivery":[{"slow_consumer":"resubscribe","slow_consumer_bytes":-1}]}})",
+             "and not negative"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"50ms"}]}})",
+             "batch_max_delay must be a multiple of 100ms"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"61s"}]}})", "up to 60s"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"-1s"}]}})", "batch_max_delay must be"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"1s","batch_max_size":-1}]}})",
+             "batch_max_size must be from 1 to 10000"},
+        Case{R"({"gyre":{"delivery":[{"batch_max_delay":"1s","batch_max_size":10001}]}})",
+             "batch_max_size must be from 1 to 10000"},
+        Case{R"({"gyre":{"delivery":[{"batch_flush_latest":true}]}})",
+             "batch_flush_latest means nothing without batch_max_delay"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    LeavingOut, RefusedConfiguration,
+    testing::Values(
+        Case{R"({"channel":{"without_namespace":{"force_positioning":true}},
+                 "gyre":{"delivery":[{"slow_consumer":"keep_latest"}]}})",
+             "slow_consumer does not go with force_positioning of the namespace"},
+        Case{R"({"channel":{"namespaces":[{"name":"aa","allow_positioning":true}]},
+                 "gyre":{"delivery":[{"namespace":"aa","slow_consumer":"keep_latest"}]}})",
+             "in gyre.delivery (\"aa\"): slow_consumer does not go with allow_positioning"},
+        Case{R"({"channel":{"without_namespace":{"allow_recovery":true}},
+                 "gyre":{"delivery":[{"slow_consumer":"keep_latest"}]}})",
+             "use \"resubscribe\" instead"},
+        Case{R"({"channel":{"without_namespace":{"history_size":1,"history_ttl":"1m",
+                 "force_recovery":true}},
+                 "gyre":{"delivery":[{"batch_flush_latest":true,"batch_max_delay":"1s"}]}})",
+             "batch_flush_latest does not go with force_recovery"},
+        Case{R"({"channel":{"without_namespace":{"allowed_delta_types":["fossil"]}},
+                 "gyre":{"delivery":[{"batch_flush_latest":true,"batch_max_delay":"1s"}]}})",
+             "batch_flush_latest does not go with allowed_delta_types"},
+        Case{R"({"channel":{"without_namespace":{"allow_tags_filter":true}},
+                 "gyre":{"delivery":[{"batch_flush_latest":true,"batch_max_delay":"1s"}]}})",
+             "batch_flush_latest does not go with allow_tags_filter"}));
+
+TEST(Validate, AcceptsDeliveryRules) {
+  EXPECT_THAT(findings(R"({"channel":{"namespaces":[{"name":"ticker","allow_tags_filter":true},
+      {"name":"chat","history_size":10,"history_ttl":"1m","force_recovery":true,
+       "allowed_delta_types":["fossil"]},{"name":"quotes"}]},"gyre":{"delivery":[
+      {"batch_max_delay":"60s","batch_max_size":10000},
+      {"namespace":"ticker","slow_consumer":"keep_latest","slow_consumer_bytes":1048575},
+      {"namespace":"quotes","slow_consumer":"keep_latest","batch_max_delay":"100ms",
+       "batch_flush_latest":true},
+      {"namespace":"chat","slow_consumer":"resubscribe","batch_max_delay":"200ms"}]}})"),
               IsEmpty());
 }
 

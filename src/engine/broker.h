@@ -66,12 +66,20 @@ class BrokerEvents {
                                const protocol::AnnouncementRef& announcement) = 0;
 };
 
+// What a broker can do that not each of them can.
+struct Traits {
+  // Every publication of the node comes to `on_publication`, in channels that nobody has subscribed
+  // to as well: what wildcards need.
+  bool delivers_all = false;
+};
+
 // Carries publications between nodes and keeps the history of channels. One instance for each home
 // shard, used on that shard only. Every operation may wait, and may fail with Errc::unavailable or
 // timed_out; a history with a wrong epoch fails with Errc::unrecoverable.
 class Broker {
  public:
   virtual ~Broker() = default;
+  virtual Traits traits() const { return {}; }
   virtual void attach(BrokerEvents& events) = 0;
   // Publications of the channel are delivered from the moment that the task has ended. A channel's
   // subscribes and unsubscribes take effect in the order in which they were asked for.

@@ -2,9 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <atomic>
 #include <future>
@@ -15,12 +12,15 @@
 
 #include "grpc/test_server.h"
 #include "os/linux_kernel.h"
+#include "outbound/test_certificate.h"
 #include "runtime/call.h"
 #include "runtime/test_support.h"
 
 namespace gyre::grpc {
 namespace {
 
+using outbound::new_test_identity;
+using outbound::TestIdentity;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Pair;
@@ -33,46 +33,6 @@ TestServer::Answer answer_of(std::string message) {
 
 TestServer::Answer echo(const TestServer::Seen& seen) {
   return answer_of(seen.message);
-}
-
-// A key and a certificate that it has signed itself, for the name "backend".
-struct Identity {
-  std::string key;
-  std::string certificate;
-};
-
-std::string text_of(BIO* bio) {
-  char* bytes = nullptr;
-  const long size = BIO_get_mem_data(bio, &bytes);
-  std::string text(bytes, static_cast<size_t>(size));
-  BIO_free(bio);
-  return text;
-}
-
-Identity new_identity() {
-  EVP_PKEY* key = EVP_EC_gen("P-256");
-  X509* certificate = X509_new();
-  X509_set_version(certificate, 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
-  X509_NAME* name = X509_get_subject_name(certificate);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>("backend"), -1, -1, 0);
-  X509_set_issuer_name(certificate, name);
-  X509_set_pubkey(certificate, key);
-  X509_EXTENSION* names =
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "DNS:backend");
-  X509_add_ext(certificate, names, -1);
-  X509_EXTENSION_free(names);
-  X509_sign(certificate, key, EVP_sha256());
-  BIO* key_text = BIO_new(BIO_s_mem());
-  PEM_write_bio_PrivateKey(key_text, key, nullptr, nullptr, 0, nullptr, nullptr);
-  BIO* certificate_text = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(certificate_text, certificate);
-  X509_free(certificate);
-  EVP_PKEY_free(key);
-  return {text_of(key_text), text_of(certificate_text)};
 }
 
 class ChannelClientTest : public testing::Test {
@@ -411,7 +371,7 @@ TEST_F(StreamTest, CountsAmongTheCalls) {
 class EncryptedTest : public ChannelClientTest {
  protected:
   // With a certificate of the client's if `wants_client`, which the same must have signed.
-  static std::shared_ptr<::grpc::ServerCredentials> credentials(const Identity& identity,
+  static std::shared_ptr<::grpc::ServerCredentials> credentials(const TestIdentity& identity,
                                                                 bool wants_client = false) {
     ::grpc::SslServerCredentialsOptions options;
     options.pem_key_cert_pairs.push_back({identity.key, identity.certificate});
@@ -430,25 +390,25 @@ class EncryptedTest : public ChannelClientTest {
 };
 
 TEST_F(EncryptedTest, HoldsTheServerToItsNameAndAuthorities) {
-  const Identity identity = new_identity();
+  const TestIdentity identity = new_test_identity();
   TestServer server(echo, credentials(identity));
   EXPECT_TRUE(call_with(server, {.authorities = identity.certificate, .server_name = "backend"}));
   EXPECT_FALSE(call_with(server, {.authorities = identity.certificate, .server_name = "other"}));
   EXPECT_FALSE(call_with(server, {.authorities = identity.certificate}));
   EXPECT_FALSE(call_with(server, {.server_name = "backend"}));
-  EXPECT_FALSE(
-      call_with(server, {.authorities = new_identity().certificate, .server_name = "backend"}));
+  EXPECT_FALSE(call_with(
+      server, {.authorities = new_test_identity().certificate, .server_name = "backend"}));
   EXPECT_FALSE(call(request_to(to(server.address()))));  // plaintext
 }
 
 TEST_F(EncryptedTest, HoldsItToNothingIfItIsToldTo) {
-  TestServer server(echo, credentials(new_identity()));
+  TestServer server(echo, credentials(new_test_identity()));
   const auto answer = call_with(server, {.insecure_skip_verify = true});
   EXPECT_TRUE(answer) << answer.error().context;
 }
 
 TEST_F(EncryptedTest, ShowsACertificateToWhoAsksForIt) {
-  const Identity identity = new_identity();
+  const TestIdentity identity = new_test_identity();
   TestServer server(echo, credentials(identity, true));
   EXPECT_FALSE(call_with(server, {.authorities = identity.certificate, .server_name = "backend"}));
   for (const bool skips : {false, true}) {
@@ -462,7 +422,7 @@ TEST_F(EncryptedTest, ShowsACertificateToWhoAsksForIt) {
 }
 
 TEST_F(EncryptedTest, FailsWithACertificateThatIsNone) {
-  TestServer server(echo, credentials(new_identity()));
+  TestServer server(echo, credentials(new_test_identity()));
   EXPECT_FALSE(call_with(server, {.certificate = "no certificate", .key = "no key"}));
   EXPECT_FALSE(call_with(server, {.authorities = "no certificate"}));
 }

@@ -9,7 +9,7 @@ namespace gyre::hub {
 namespace {
 
 // False if the info is not JSON, for JSON clients; `out` is as it was then.
-bool append_push(protocol::Encoding encoding, std::string_view channel,
+bool append_push(protocol::Encoding encoding, const protocol::PushChannel& channel,
                  const protocol::Announcement& announcement, std::string& out) {
   constexpr auto kEnvelope = protocol::Envelope::reply;
   return announcement.is_join ? protocol::encode_push(encoding, kEnvelope, channel,
@@ -21,7 +21,7 @@ bool append_push(protocol::Encoding encoding, std::string_view channel,
 }  // namespace
 
 Announcements::Batch Announcements::batch(protocol::Encoding encoding,
-                                          std::string_view channel) const {
+                                          const protocol::PushChannel& channel) const {
   Batch batch;
   std::string text;
   for (const Entry& entry : entries_) {
@@ -46,9 +46,9 @@ Announcements::Batch Announcements::batch(protocol::Encoding encoding,
 }
 
 const FrameRef& Announcements::single(size_t index, protocol::Encoding encoding,
-                                      std::string_view channel) {
+                                      const protocol::PushChannel& channel) {
   Entry& entry = entries_[index];
-  const auto form = static_cast<size_t>(encoding);
+  const auto form = static_cast<size_t>(variant_of(encoding, channel.id != 0));
   if (!std::exchange(entry.is_built[form], true)) {
     std::string text;
     if (append_push(encoding, channel, *entry.announcement, text)) {

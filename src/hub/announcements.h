@@ -3,12 +3,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "base/frame.h"
+#include "hub/frame_variant.h"
 #include "protocol/announcement.h"
 #include "protocol/encoding.h"
+#include "protocol/push_channel.h"
 
 namespace gyre::hub {
 
@@ -34,18 +35,19 @@ class Announcements {
     bool is_whole = true;          // false: what follows is no JSON, and cannot go to JSON clients
   };
   // All of them, in frames of some kilobytes.
-  Batch batch(protocol::Encoding encoding, std::string_view channel) const;
+  Batch batch(protocol::Encoding encoding, const protocol::PushChannel& channel) const;
 
   // One by itself, made at its first use. Null if it is no JSON, for JSON clients.
-  const FrameRef& single(size_t index, protocol::Encoding encoding, std::string_view channel);
+  const FrameRef& single(size_t index, protocol::Encoding encoding,
+                         const protocol::PushChannel& channel);
   bool is_join(size_t index) const { return entries_[index].announcement->is_join; }
 
  private:
   struct Entry {
     explicit Entry(protocol::AnnouncementRef made) : announcement(std::move(made)) {}
     protocol::AnnouncementRef announcement;
-    std::array<FrameRef, 2> frames = {};  // by encoding
-    std::array<bool, 2> is_built = {};
+    std::array<FrameRef, kReceiverVariants> frames = {};
+    std::array<bool, kReceiverVariants> is_built = {};
   };
   // A frame counts as a whole against what may wait for a connection, so it must stay small.
   static constexpr size_t kBytesPerFrame = 16 * 1024;

@@ -5,6 +5,7 @@
 
 #include "base/fault_points.h"
 #include "base/hash.h"
+#include "hub/wildcards.h"
 #include "runtime/call.h"
 
 namespace gyre::hub {
@@ -371,6 +372,8 @@ void Homes::on_publication(std::string_view channel, const protocol::Publication
     }
   }
   if (Home* home = find(channel)) home->arrived(publication, epoch);
+  if (wildcards_ && !wildcards_->empty()) [[unlikely]]
+    wildcards_->arrived(channel, publication);
 }
 
 void Homes::on_announcement(std::string_view channel,

@@ -34,6 +34,7 @@ struct Joined {
 };
 
 class Homes;
+class Wildcards;
 
 // The state of one channel inside this node: which shards listen, whether the broker delivers to
 // us, the position. Created by Homes on the channel's home shard at the first join, destroyed a
@@ -128,9 +129,11 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   void leave(std::string_view channel, runtime::ShardId shard);
   engine::Broker& broker() { return broker_; }
   size_t size() const { return homes_.size(); }
-  // Of these, the ones with subscribers.
+  // Of these, the ones with subscribers; on the first shard the node's wildcards too.
   size_t listened() const { return listened_; }
   metrics::ShardMetrics* metrics() { return metrics_; }
+  // Those of the same shard get every publication from now on.
+  void feed(Wildcards& wildcards) { wildcards_ = &wildcards; }
 
   // How long deliveries may lag behind what the broker's history has before it counts as a loss.
   static constexpr os::Nanos kCatchUpGrace = os::kSecond;
@@ -155,6 +158,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
 
  private:
   friend class Home;
+  friend class Wildcards;
   void count_listened(int change);
   // Whether the publication has been on its way for so long that it counts as a loss.
   bool is_late(const protocol::Publication& publication) const;
@@ -177,6 +181,7 @@ class Homes final : public engine::BrokerEvents, runtime::ShardBound {
   runtime::Shard& shard_;
   engine::Broker& broker_;
   const std::vector<LocalHub*>& hubs_;
+  Wildcards* wildcards_ = nullptr;  // there are none on this node
   size_t listened_ = 0;
   metrics::ShardMetrics* const metrics_;
   const os::Nanos max_lag_;

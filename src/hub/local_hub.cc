@@ -45,7 +45,17 @@ void LocalHub::release(ChannelSlot channel) {
   drop_if_unused(channel);
 }
 
+int64_t LocalHub::push_id(ChannelSlot channel) {
+  check_shard();
+  std::unique_ptr<Extras>& extras = channels_[channel.value].extras;
+  if (!extras) extras = std::make_unique<Extras>();
+  if (extras->push_id == 0) extras->push_id = ++last_push_id_;
+  if (GYRE_PLANTED(channels_share_a_push_id)) extras->push_id = 1;
+  return extras->push_id;
+}
+
 uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver, const protocol::TagsFilter* filter) {
+  GYRE_DCHECK(!has_held(channel));
   Channel& state = channels_[channel.value];
   std::vector<Receiver>& receivers = state.receivers;
   const bool is_filtered = filter && !receiver.is(Receiver::kDelta);
@@ -63,6 +73,9 @@ uint32_t LocalHub::add(ChannelSlot channel, Receiver receiver, const protocol::T
   }
   auto index = static_cast<uint32_t>(receivers.size());
   receivers.push_back(receiver);
+  if (state.extras && state.extras->pace && receiver.wants_all()) {
+    ++state.extras->pace->counts().whole;
+  }
   ++subscriptions_;
   note_subscriptions();
   if (receiver.is(Receiver::kAnnouncements)) put_in_front(channel, &index);
@@ -110,6 +123,7 @@ uint16_t LocalHub::use_filter(Extras& extras, const protocol::TagsFilter& filter
 void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
   if (!channel.extras) return;
   Extras& extras = *channel.extras;
+  if (extras.pace) forget_pace(*extras.pace, receiver);
   if (receiver.is(Receiver::kNewcomer)) {
     std::erase_if(extras.newcomers,
                   [&](const auto& one) { return one.first.outlet == receiver.outlet; });
@@ -120,11 +134,14 @@ void LocalHub::forget_extras(Channel& channel, const Receiver& receiver) {
     if (--shared->users == 0) shared.reset();
     while (!extras.filters.empty() && !extras.filters.back()) extras.filters.pop_back();
   }
-  if (extras.announced == 0 && extras.filters.empty()) channel.extras.reset();
+  if (extras.announced == 0 && extras.filters.empty() && extras.push_id == 0 && !extras.pace) {
+    channel.extras.reset();
+  }
 }
 
 void LocalHub::remove(ChannelSlot channel, uint32_t index) {
   check_shard();
+  if (has_held(channel)) send_held_to(channel, index);
   const Receiver& receiver = channels_[channel.value].receivers[index];
   if (receiver.is(Receiver::kAnnouncements) && has_untold(channel)) {
     Extras& extras = *channels_[channel.value].extras;
@@ -132,7 +149,7 @@ void LocalHub::remove(ChannelSlot channel, uint32_t index) {
                                             [](const auto& one) { return one.first.outlet; });
     const size_t skips = newcomer == extras.newcomers.end() ? 0 : newcomer->second;
     // What cannot be written for it does not matter to one that goes.
-    static_cast<void>(tell_alone(name(channel), extras.untold, receiver, skips));
+    static_cast<void>(tell_alone(channels_[channel.value], extras.untold, receiver, skips));
   }
   drop(channel, index);
 }
@@ -196,18 +213,17 @@ bool LocalHub::passes(const Extras* extras, const Receiver& receiver,
 const FrameRef& LocalHub::next_frame(Broadcast& broadcast, Receiver& receiver) {
   if (!receiver.is(Receiver::kDelta)) [[likely]]
     return broadcast.frame(receiver.variant);
-  const bool is_json = receiver.variant == FrameVariant::json;
   if (receiver.is(Receiver::kDeltaReady)) {
-    const FrameRef& delta =
-        broadcast.frame(is_json ? FrameVariant::json_delta : FrameVariant::protobuf_delta);
+    const FrameRef& delta = broadcast.frame(delta_variant(receiver.variant));
     if (delta) return delta;
   }
   if (receiver.is(Receiver::kPositioned)) receiver.flags |= Receiver::kDeltaReady;
-  return broadcast.frame(is_json ? FrameVariant::json_text : FrameVariant::protobuf_bare);
+  return broadcast.frame(text_variant(receiver.variant));
 }
 
 size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRef& publication,
-                         Verdict verdict, const protocol::PublicationRef& base) {
+                         Verdict verdict, const protocol::PublicationRef& base,
+                         std::string_view source) {
   check_shard();
   ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return 0;
@@ -217,10 +233,27 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
     slot = find(channel);
     if (slot == ChannelSlot()) return 0;
   }
-  std::vector<Receiver>& receivers = channels_[slot.value].receivers;
   const Extras* extras = channels_[slot.value].extras.get();
+  if (extras && extras->pace) [[unlikely]]
+    return deliver_paced(slot, {publication, verdict, base, std::string(source)});
+  return fan_out<false>(slot, *publication, verdict, base.get(), source, Pick::all);
+}
+
+size_t LocalHub::send_paced(ChannelSlot channel, const Delivery& delivery, Pick pick) {
+  return fan_out<true>(channel, *delivery.publication, delivery.verdict, delivery.base.get(),
+                       delivery.source, pick);
+}
+
+template <bool kIsPaced>
+size_t LocalHub::fan_out(ChannelSlot channel, const protocol::Publication& publication,
+                         Verdict verdict, const protocol::Publication* base,
+                         std::string_view source, Pick pick) {
+  Channel& state = channels_[channel.value];
+  std::vector<Receiver>& receivers = state.receivers;
+  const Extras* extras = state.extras.get();
   const os::Nanos began = metrics_ ? sockets_.shard().kernel().monotonic() : 0;
-  Broadcast broadcast(channel, *publication, base.get());
+  Broadcast broadcast({state.name->text(), extras ? extras->push_id : 0}, publication, base,
+                      source);
   const bool is_bulk = receivers.size() > kBulkReceivers || GYRE_FAULT(bulk_delivery);
   size_t delivered = 0;
   size_t bytes = 0;
@@ -231,14 +264,23 @@ size_t LocalHub::deliver(std::string_view channel, const protocol::PublicationRe
     }
     Receiver& receiver = receivers[i];
     if (verdict == Verdict::stale && receiver.is(Receiver::kPositioned)) continue;
-    if (!passes(extras, receiver, *publication)) {
+    if constexpr (kIsPaced) {
+      if (!is_picked(pick, receiver)) continue;
+    }
+    if (!passes(extras, receiver, publication)) {
       ++filtered;
       continue;
+    }
+    if constexpr (kIsPaced) {
+      if (cuts(channel, receiver)) continue;
     }
     const FrameRef& frame = next_frame(broadcast, receiver);
     if (!frame) [[unlikely]] {
       noted_.push_back(receiver.outlet);
       continue;
+    }
+    if constexpr (kIsPaced) {
+      if (keeps(*extras->pace, receiver, frame, verdict)) continue;
     }
     ++delivered;
     bytes += frame->size();
@@ -281,12 +323,16 @@ runtime::Task<void> LocalHub::tell_later() {
   }
 }
 
+// What is held has come before.
 void LocalHub::tell(ChannelSlot channel) {
+  const Stay stay(*this, channel);
+  if (has_held(channel)) flush_batch(channel);
+  if (!has_untold(channel)) return;
   Channel& state = channels_[channel.value];
   Extras& extras = *state.extras;
   Announcements untold = std::exchange(extras.untold, {});
-  std::array<std::optional<Announcements::Batch>, 2> batches;  // by encoding
-  std::array<uint64_t, 2> told{};
+  std::array<std::optional<Announcements::Batch>, kReceiverVariants> batches;
+  std::array<uint64_t, kReceiverVariants> numbers_told{};
   const bool is_bulk = extras.announced > kBulkReceivers || GYRE_FAULT(bulk_delivery);
   for (uint32_t i = 0; i < extras.announced; ++i) {
     if (i + kPrefetchAhead < extras.announced) {
@@ -297,10 +343,12 @@ void LocalHub::tell(ChannelSlot channel) {
       receiver.flags &= static_cast<uint8_t>(~Receiver::kNewcomer);
       continue;
     }
-    const protocol::Encoding encoding = encoding_of(receiver.variant);
-    auto& batch = batches[static_cast<size_t>(encoding)];
-    if (!batch) batch = untold.batch(encoding, state.name->text());
-    ++told[static_cast<size_t>(encoding)];
+    const auto form = static_cast<size_t>(receiver.variant);
+    auto& batch = batches[form];
+    if (!batch) {
+      batch = untold.batch(encoding_of(receiver.variant), told(state, receiver.variant));
+    }
+    ++numbers_told[form];
     for (const FrameRef& frame : batch->frames) {
       if (is_bulk) {
         sockets_.send_bulk(receiver.outlet, frame);
@@ -311,18 +359,19 @@ void LocalHub::tell(ChannelSlot channel) {
     if (!batch->is_whole) noted_.push_back(receiver.outlet);
   }
   for (const auto& [receiver, skips] : std::exchange(extras.newcomers, {})) {
-    if (!tell_alone(state.name->text(), untold, receiver, skips)) noted_.push_back(receiver.outlet);
+    if (!tell_alone(state, untold, receiver, skips)) noted_.push_back(receiver.outlet);
   }
   for (size_t i = 0; i < batches.size(); ++i) {
-    if (batches[i]) count_told(*batches[i], told[i]);
+    if (batches[i]) count_told(*batches[i], numbers_told[i]);
   }
   for (uint32_t outlet : std::exchange(noted_, {})) events_.on_unencodable(outlet);
 }
 
-bool LocalHub::tell_alone(std::string_view name, Announcements& untold, const Receiver& receiver,
+bool LocalHub::tell_alone(const Channel& channel, Announcements& untold, const Receiver& receiver,
                           size_t skips) {
+  const protocol::PushChannel whose = told(channel, receiver.variant);
   for (size_t i = skips; i < untold.size(); ++i) {
-    const FrameRef& frame = untold.single(i, encoding_of(receiver.variant), name);
+    const FrameRef& frame = untold.single(i, encoding_of(receiver.variant), whose);
     if (!frame) return false;
     sockets_.send(receiver.outlet, frame);
     if (!metrics_) continue;
@@ -346,7 +395,7 @@ void LocalHub::lose(std::string_view channel) {
   check_shard();
   ChannelSlot slot = find(channel);
   if (slot == ChannelSlot()) return;
-  if (has_untold(slot)) {
+  if (has_untold(slot) || has_held(slot)) {
     tell(slot);
     slot = find(channel);
     if (slot == ChannelSlot()) return;
@@ -360,9 +409,8 @@ void LocalHub::lose(std::string_view channel) {
     take_out(slot, static_cast<uint32_t>(i));
   }
   // The channel outlives the reports, whose callee may ask for its name.
-  ++channels_[slot.value].joins;
+  const Stay stay(*this, slot);
   for (uint32_t outlet : std::exchange(noted_, {})) events_.on_lost(slot, outlet);
-  release(slot);
 }
 
 }  // namespace gyre::hub

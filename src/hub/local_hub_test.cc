@@ -5,89 +5,22 @@
 #include <map>
 #include <set>
 
-#include "os/manual_kernel.h"
+#include "hub/test_support.h"
 
 namespace gyre::hub {
 namespace {
 
-struct NullHandler final : net::Handler {
-  void on_bytes(std::span<char>) override {}
-  void on_end(net::EndReason) override {}
-};
-
-// Accepts connections and remembers their slots.
-struct Accepted final : net::Acceptor {
-  std::unique_ptr<net::Handler> accept(net::SocketHandle socket) override {
-    sockets.push_back(socket);
-    return std::make_unique<NullHandler>();
-  }
-  std::vector<net::SocketHandle> sockets;
-};
-
-struct Recorded final : ReceiverEvents {
-  void on_unencodable(uint32_t outlet) override { unencodable.push_back(outlet); }
-  void on_lost(ChannelSlot, uint32_t outlet) override { lost.insert(outlet); }
-  void on_moved(ChannelSlot, uint32_t outlet, uint32_t index) override { places[outlet] = index; }
-  void on_unused(std::string_view channel) override { unused.emplace_back(channel); }
-
-  std::vector<uint32_t> unencodable;
-  std::set<uint32_t> lost;
-  std::map<uint32_t, uint32_t> places;
-  std::vector<std::string> unused;
-};
-
-// A shard with sockets and a hub; connection i has the descriptor 10 + i.
-class LocalHubTest : public testing::Test {
+class LocalHubTest : public HubTest {
  protected:
-  void open(size_t connections, net::Framing framing = net::Framing::websocket_text) {
-    if (listener_unset_) ASSERT_TRUE(sockets_.listen({}, accepted_));
-    listener_unset_ = false;
-    for (size_t i = 0; i < connections; ++i) {
-      sockets_.on_connection(kernel_.listener,
-                             static_cast<os::Descriptor>(10 + accepted_.sockets.size()));
-      sockets_.set_framing(accepted_.sockets.back(), framing);
-    }
-  }
-  ChannelSlot join(std::string_view channel, size_t connection, uint8_t flags = 0,
-                   FrameVariant variant = FrameVariant::json) {
+  // One that is told the channel's number.
+  ChannelSlot join_by_id(std::string_view channel, size_t connection, uint8_t flags = 0,
+                         protocol::Encoding encoding = protocol::Encoding::json) {
     const ChannelSlot slot = hub_.reserve(channel);
-    const uint32_t outlet = accepted_.sockets[connection].slot;
-    events_.places[outlet] = hub_.add(slot, {.outlet = outlet, .variant = variant, .flags = flags});
+    hub_.push_id(slot);
+    join(channel, connection, flags, variant_of(encoding, true));
     hub_.release(slot);
     return slot;
   }
-  static protocol::PublicationRef publication(std::string data) {
-    return make_ref<protocol::Publication>(std::move(data));
-  }
-  // The rest of the turn, and those that it takes to send all.
-  void flush() {
-    do {
-      shard_.turn(0);
-    } while (sockets_.waiting() > 0);
-  }
-  void SetUp() override { shard_.attach(sockets_, sockets_); }
-  void TearDown() override { shard_.turn(0); }
-  void announce(bool is_join, std::string client, std::string conn_info = "") {
-    hub_.announce("c", make_ref<const protocol::Announcement>(
-                           is_join, protocol::ClientInfo{.user = "u",
-                                                         .client = std::move(client),
-                                                         .conn_info = std::move(conn_info),
-                                                         .chan_info = ""}));
-  }
-  uint32_t place(size_t connection) { return events_.places[accepted_.sockets[connection].slot]; }
-  std::string sent_to(size_t connection) {
-    return std::exchange(kernel_.sent[static_cast<os::Descriptor>(10 + connection)], {});
-  }
-
-  os::ManualKernel kernel_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
-  net::Sockets sockets_{shard_, {}};
-  Accepted accepted_;
-  Recorded events_;
-  LocalHub hub_{sockets_, events_};
-  bool listener_unset_ = true;
 };
 
 TEST_F(LocalHubTest, DeliversToTheReceiversOfTheChannelOnly) {
@@ -428,6 +361,120 @@ TEST_F(LocalHubTest, DeltasBeginWithAWholePublication) {
   hub_.deliver("c", text(4), Verdict::next);
   flush();
   EXPECT_FALSE(has_delta(0)) << "nothing to make it of";
+}
+
+TEST_F(LocalHubTest, ReceiversByIdGetTheNumberAndTheOthersTheName) {
+  open(3);
+  open(1, net::Framing::websocket_binary);
+  join("c", 0);
+  const ChannelSlot slot = join_by_id("c", 1);
+  join_by_id("c", 2);
+  join_by_id("c", 3, 0, protocol::Encoding::protobuf);
+  ASSERT_EQ(hub_.push_id(slot), 1);
+  EXPECT_EQ(hub_.deliver("c", publication("1"), Verdict::next), 4u);
+  flush();
+  EXPECT_EQ(sent_to(0), std::string("\x81\x29") + R"({"push":{"channel":"c","pub":{"data":1}}})");
+  const std::string by_id = std::string("\x81\x22") + R"({"push":{"id":1,"pub":{"data":1}}})";
+  EXPECT_EQ(sent_to(1), by_id);
+  EXPECT_EQ(sent_to(2), by_id);
+  EXPECT_EQ(sent_to(3), std::string("\x82\x0a\x09\x22\x07\x08\x01\x22\x03\x22\x01"
+                                    "1",
+                                    12));
+  EXPECT_EQ(hub_.deliver("c", publication("\x01\x02"), Verdict::next), 1u);
+  EXPECT_EQ(events_.unencodable.size(), 3u);
+}
+
+TEST_F(LocalHubTest, ANumberIsOneChannelsForAsLongAsItIsUsedAndNoOthersEver) {
+  open(3);
+  const ChannelSlot first = join_by_id("a", 0);
+  const ChannelSlot other = join_by_id("b", 1);
+  EXPECT_EQ(hub_.push_id(first), 1);
+  EXPECT_EQ(hub_.push_id(other), 2);
+  join("a", 2);
+  hub_.remove(first, place(0));
+  EXPECT_EQ(hub_.push_id(first), 1) << "somebody is there";
+  hub_.remove(first, place(2));
+  // The next channel gets the slot, but a number of its own; so does the same one again.
+  EXPECT_EQ(hub_.push_id(join_by_id("c", 0)), 3);
+  EXPECT_EQ(hub_.push_id(join_by_id("a", 2)), 4);
+  EXPECT_EQ(hub_.push_id(other), 2);
+  hub_.deliver("a", publication("1"), Verdict::next);
+  flush();
+  EXPECT_NE(sent_to(2).find(R"({"push":{"id":4,"pub")"), std::string::npos);
+  EXPECT_EQ(sent_to(0) + sent_to(1), "");
+}
+
+TEST_F(LocalHubTest, FiltersAndLossesGoTogetherWithNumbers) {
+  open(3);
+  const protocol::TagsFilter red = filter("color", "red");
+  const ChannelSlot slot = join_by_id("c", 0, Receiver::kPositioned);
+  const uint32_t filtered = accepted_.sockets[1].slot;
+  events_.places[filtered] =
+      hub_.add(slot, {.outlet = filtered, .variant = FrameVariant::json_by_id}, &red);
+  EXPECT_EQ(hub_.deliver("c", tagged("color", "red"), Verdict::next), 2u);
+  EXPECT_EQ(hub_.deliver("c", tagged("color", "blue"), Verdict::next), 1u);
+  EXPECT_EQ(hub_.deliver("c", tagged("color", "red"), Verdict::stale), 1u);
+  flush();
+  EXPECT_NE(sent_to(1).find(R"({"push":{"id":1,"pub")"), std::string::npos);
+  hub_.lose("c");
+  EXPECT_EQ(events_.lost, std::set{accepted_.sockets[0].slot});
+  hub_.remove(slot, place(1));
+  EXPECT_EQ(hub_.channels(), 0u);
+}
+
+TEST_F(LocalHubTest, AnnouncementsCarryTheNumberToo) {
+  open(4);
+  const ChannelSlot slot = join_by_id("c", 0, Receiver::kAnnouncements);
+  join("c", 1, Receiver::kAnnouncements);
+  announce(true, "a");
+  join_by_id("c", 2, Receiver::kAnnouncements);
+  join("c", 3, Receiver::kAnnouncements);
+  announce(false, "b");
+  hub_.remove(slot, place(0));
+  flush();
+  const auto count = [](std::string_view text, std::string_view wanted) {
+    size_t count = 0;
+    for (size_t at = 0; (at = text.find(wanted, at)) != std::string_view::npos; ++at) ++count;
+    return count;
+  };
+  const std::vector<std::string> heard = {sent_to(0), sent_to(1), sent_to(2), sent_to(3)};
+  EXPECT_EQ(told(heard[0]), "+a-b") << "its connection stays";
+  EXPECT_EQ(told(heard[1]), "+a-b");
+  EXPECT_EQ(told(heard[2]), "-b");
+  EXPECT_EQ(told(heard[3]), "-b");
+  for (const size_t by_id : {0u, 2u}) {
+    EXPECT_EQ(count(heard[by_id], R"({"push":{"id":1,)"), told(heard[by_id]).size() / 2) << by_id;
+  }
+  for (const size_t by_name : {1u, 3u}) {
+    EXPECT_EQ(count(heard[by_name], R"({"push":{"channel":"c",)"), told(heard[by_name]).size() / 2)
+        << by_name;
+  }
+}
+
+TEST_F(LocalHubTest, DeltasCarryTheNumberToo) {
+  open(2);
+  open(1, net::Framing::websocket_binary);
+  constexpr uint8_t kFlags = Receiver::kPositioned | Receiver::kDelta;
+  join("c", 0, kFlags);
+  join_by_id("c", 1, kFlags);
+  join_by_id("c", 2, kFlags, protocol::Encoding::protobuf);
+  const auto text = [](int i) {
+    return publication("\"The quick brown fox jumps over the lazy dog " + std::to_string(i) + '"');
+  };
+  hub_.deliver("c", text(1), Verdict::next);
+  flush();
+  EXPECT_NE(sent_to(1).find(R"({"push":{"id":1,"pub":{"data":"\"The quick)"), std::string::npos)
+      << "whole, as a string";
+  sent_to(2);
+  hub_.deliver("c", text(2), Verdict::next, text(1));
+  flush();
+  EXPECT_NE(sent_to(0).find(R"({"push":{"channel":"c","pub":)"), std::string::npos);
+  const std::string delta = sent_to(1);
+  EXPECT_NE(delta.find(R"({"push":{"id":1,"pub":)"), std::string::npos);
+  EXPECT_NE(delta.find(R"("delta":true)"), std::string::npos);
+  const std::string binary = sent_to(2);
+  EXPECT_NE(binary.find("\x08\x01\x22"), std::string::npos) << "the number, then the publication";
+  EXPECT_EQ(binary.find("quick"), std::string::npos) << "a delta";
 }
 
 }  // namespace

@@ -57,6 +57,9 @@ void touch_all(ShardMetrics& m) {
   m.pub_sub_lag.observe(kMillisecond);
   m.broadcasts.observe(kMicrosecond);
   m.filtered_publications.add();
+  m.wildcards.set(3);
+  m.wildcard_publications.add(7);
+  m.compacted_subscriptions.add();
   for_each_label<Suppression>([&](Suppression reason) { m.suppressed_publishes[reason].add(); });
   for_each_label<ApiMethod>(
       [&](ApiMethod method) { m.api_commands[ApiProtocol::http][method].observe(kMillisecond); });
@@ -194,6 +197,28 @@ TEST_F(ExporterTest, ExposesTheCallsOfEachProxy) {
           "gyre_outbound_requests 3",
           "gyre_outbound_refused_requests_total 2",
       }) {
+    EXPECT_THAT(all, HasSubstr("\n" + std::string(line) + "\n"));
+  }
+}
+
+TEST_F(ExporterTest, TellsOfWildcardsWhereThereHaveBeenSome) {
+  EXPECT_EQ(text().find("gyre_wildcard"), std::string::npos);
+  first_.wildcards.set(2);
+  second_.wildcard_publications.add(5);
+  EXPECT_THAT(text(), HasSubstr("\ngyre_wildcards 2\n"));
+  EXPECT_THAT(text(), HasSubstr("\ngyre_wildcard_publications_total 5\n"));
+}
+
+TEST_F(ExporterTest, TellsWhatDeliveryRulesLeaveOut) {
+  first_.batched_publications.add(3);
+  second_.batched_publications.add(2);
+  second_.cut_subscriptions.add();
+  first_.skipped_publications[Skip::slow].add(7);
+  const std::string all = text();
+  for (const char* line :
+       {"gyre_delivery_batched_publications_total 5", "gyre_delivery_cut_subscriptions_total 1",
+        "gyre_delivery_skipped_publications_total{reason=\"batch\"} 0",
+        "gyre_delivery_skipped_publications_total{reason=\"slow\"} 7"}) {
     EXPECT_THAT(all, HasSubstr("\n" + std::string(line) + "\n"));
   }
 }

@@ -548,6 +548,30 @@ void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output
                 {}, static_cast<double>(figures->displaced));
 }
 
+// Nothing where nobody has ever been subscribed to one.
+void write_wildcards(Shards shards, Output& out) {
+  const auto is_used = [](const ShardMetrics* shard) { return shard->wildcards.is_used(); };
+  if (std::ranges::none_of(shards, is_used)) return;
+  write_counter(out,
+                {"gyre_wildcard_publications_total", FamilyType::counter,
+                 "Publications to subscribers of wildcards, once for each wildcard."},
+                {}, sum(shards, [](const ShardMetrics& m) -> const auto& {
+                  return m.wildcard_publications;
+                }));
+  write_counter(
+      out,
+      {"gyre_wildcards", FamilyType::gauge, "Different wildcards that somebody is subscribed to."},
+      {}, sum(shards, [](const ShardMetrics& m) -> const auto& { return m.wildcards; }));
+}
+
+void write_compaction(Shards shards, Output& out) {
+  out.begin({"gyre_compacted_subscriptions_total", FamilyType::counter,
+             "Subscriptions that were given a number in place of the channel's name."});
+  write_used(out, {}, sum(shards, [](const ShardMetrics& m) -> const auto& {
+               return m.compacted_subscriptions;
+             }));
+}
+
 void write_limits(Shards shards, Output& out) {
   const auto write = [&](std::string_view name, std::string_view help,
                          Counter ShardMetrics::* field) {

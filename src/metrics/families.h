@@ -79,12 +79,16 @@ void add_up(Shards shards, Summarised& total);
 // which the time begins that quantiles are of.
 void write_families(Shards shards, const NodeFacts& facts, const Summarised& total,
                     const Summarised& before, Output& output);
-// What this server adds to the reference's (docs/overload.md, docs/proxies.md, docs/limits.md).
+// What this server adds to the reference's (docs/overload.md, docs/proxies.md, docs/limits.md,
+// docs/wildcards.md).
+void write_delivery(Shards shards, Output& output);
 void write_memory(const runtime::MemoryPressure::Figures& figures, Output& output);
 void write_outbound(const OutboundFigures& figures, Output& output);
 void write_overload(const runtime::MemoryPressure::Figures& figures, Output& output);
 void write_limits(Shards shards, Output& output);
+void write_wildcards(Shards shards, Output& output);
 void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output& output);
+void write_compaction(Shards shards, Output& output);
 void write_process(const os::ProcessUsage& usage, Output& output);
 
 }  // namespace gyre::metrics

@@ -220,6 +220,14 @@ template <>
 inline constexpr auto kLabelValues<Suppression> =
     std::to_array<std::string_view>({"idempotency", "version"});
 
+// Why a subscriber is not sent a publication (gyre.delivery).
+enum class Skip : uint8_t {
+  batch,  // a newer one of the batch took its place
+  slow,   // its connection did not take what was there for it
+};
+template <>
+inline constexpr auto kLabelValues<Skip> = std::to_array<std::string_view>({"batch", "slow"});
+
 // How a server API command came.
 enum class ApiProtocol : uint8_t { http, grpc, consuming };
 template <>

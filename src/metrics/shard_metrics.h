@@ -49,6 +49,7 @@ struct alignas(64) ShardMetrics {
   // From connect to the end of the session.
   By<Transport, By<ClientName, By<ClientVersion, Connections>>> connections;
   By<ClientName, Gauge> subscriptions;
+  Counter compacted_subscriptions;  // told a number for the channel's name
   By<Transport, Durations> ping_pong;
 
   // node_num_*: each counted where there is one owner for it, so that shards may be added up:
@@ -58,6 +59,7 @@ struct alignas(64) ShardMetrics {
   Gauge num_users;
   Gauge num_subscriptions;
   Gauge num_channels;
+  Gauge wildcards;  // of the node, counted on one shard
 
   // node_*
   By<Action, Counter> actions;
@@ -67,6 +69,11 @@ struct alignas(64) ShardMetrics {
   Durations pub_sub_lag;
   Durations broadcasts;  // of one publication to the subscribers of this shard
   Counter filtered_publications;
+  Counter wildcard_publications;  // once for each wildcard that they were sent to
+  // gyre_delivery_*
+  Counter batched_publications;
+  Counter cut_subscriptions;               // their connections were behind
+  By<Skip, Counter> skipped_publications;  // one for each subscriber
   Counter connection_limit;
   Counter connection_rate_limit;
 

@@ -167,10 +167,13 @@ void Sockets::resume_reading(SocketHandle socket) {
 }
 
 void Sockets::notify_when_flushed(SocketHandle socket) {
-  if (Outlet* outlet = resolve(socket)) {
-    outlet->flags |= kNotify;
-    mark(socket.slot, *outlet, prompt_);
-  }
+  if (is_open(socket)) notify_when_flushed(socket.slot);
+}
+
+void Sockets::notify_when_flushed(uint32_t slot) {
+  Outlet& outlet = outlets_[slot];
+  outlet.flags |= kNotify;
+  mark(slot, outlet, prompt_);
 }
 
 void Sockets::hold(SocketHandle socket) {
@@ -301,16 +304,29 @@ void Sockets::enqueue(uint32_t slot, Outlet& outlet, FrameRef frame) {
   // A turn can produce more than may wait. That is the peer's fault only if its socket takes no
   // more; a single message over the bound always is one too many.
   if (size <= limits_.queue_bytes_max && !(outlet.flags & (kBlocked | kHeld))) {
-    if (!flush_outlet(slot, outlet)) {
-      outlet.flags |= kBlocked;  // once is enough
-      ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::broken);
-      return;
-    }
+    if (!flush_early(slot, outlet)) return;
     if (outlet.queued_bytes <= limits_.queue_bytes_max) return;
   }
   if (GYRE_PLANTED(slow_is_not_cut)) return;
   outlet.flags |= kOverflowed;
   ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::slow);
+}
+
+// In the middle of a turn. False when the connection broke, which is told when the turn settles.
+bool Sockets::flush_early(uint32_t slot, Outlet& outlet) {
+  if (flush_outlet(slot, outlet)) return true;
+  outlet.flags |= kBlocked;  // once is enough
+  ended_.emplace_back(SocketHandle{slot, outlet.generation}, EndReason::broken);
+  return false;
+}
+
+bool Sockets::is_behind(uint32_t slot, size_t bytes) {
+  Outlet& outlet = outlets_[slot];
+  if (outlet.queued_bytes <= bytes) [[likely]]
+    return false;
+  if (outlet.flags & (kBlocked | kHeld | kOverflowed | kEnded)) return true;
+  // It may be this turn alone that has produced so much.
+  return !flush_early(slot, outlet) || outlet.queued_bytes > bytes;
 }
 
 bool Sockets::flush() {

@@ -104,6 +104,9 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   // As `send`, but flushed after all prompt output: for deliveries to very many.
   void send_bulk(uint32_t slot, FrameRef frame);
   void prefetch(uint32_t slot) const { __builtin_prefetch(&outlets_[slot], 1); }
+  // Whether more than so many bytes wait for a peer whose socket takes no more of them now.
+  bool is_behind(uint32_t slot, size_t bytes);
+  void notify_when_flushed(uint32_t slot);
 
   // Ends, as slow, at most so many of those who do not take what is there for them: where the most
   // waits first. Returns how many; they are told when the turn settles.
@@ -177,6 +180,7 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
   void mark(uint32_t slot, Outlet& outlet, std::vector<uint32_t>& list);
   // False when the connection broke.
   bool flush_outlet(uint32_t slot, Outlet& outlet);
+  bool flush_early(uint32_t slot, Outlet& outlet);
   bool flush_queue(uint32_t slot, Outlet& outlet);
   static void gather(Gather& out, Queue& queue, Framing framing);
   static size_t note_begun(Outlet& outlet, Queue& queue, const Message& message, size_t sent);

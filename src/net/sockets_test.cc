@@ -98,6 +98,34 @@ TEST_F(SocketsTest, ControlFramesKeepTheirPlaceAndTheirBytes) {
   EXPECT_EQ(sent(), framed("1") + "\x8a\x01p" + framed("2\n3"));
 }
 
+TEST_F(SocketsTest, IsBehindOnceMoreWaitsThanTheSocketTakes) {
+  const uint32_t slot = socket().slot;
+  send(std::string(200, 'a'));
+  EXPECT_FALSE(sockets_.is_behind(slot, 200));
+  EXPECT_FALSE(sockets_.is_behind(slot, 100)) << "the socket takes all that this turn has made";
+  EXPECT_EQ(sockets_.queued_bytes(socket()), 0u);
+  kernel_.room = 0;
+  send(std::string(200, 'b'));
+  end_turn();
+  EXPECT_TRUE(sockets_.is_behind(slot, 199));
+  EXPECT_FALSE(sockets_.is_behind(slot, 200));
+  sockets_.notify_when_flushed(slot);
+  EXPECT_EQ(seen_.flushed, 0);
+  give_room(SIZE_MAX / 2);
+  EXPECT_EQ(seen_.flushed, 1);
+  EXPECT_FALSE(sockets_.is_behind(slot, 0));
+  EXPECT_EQ(sent(), framed(std::string(200, 'a')) + framed(std::string(200, 'b')));
+}
+
+TEST_F(SocketsTest, WhoseConnectionBreaksIsBehind) {
+  send(std::string(200, 'a'));
+  kernel_.is_broken = true;
+  EXPECT_TRUE(sockets_.is_behind(socket().slot, 100));
+  EXPECT_TRUE(seen_.ends.empty()) << "not within the call";
+  end_turn();
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::broken});
+}
+
 // Wherever the kernel cuts, the peer gets the same bytes.
 TEST_F(SocketsTest, ASendCutAtAnyByteGoesOnWhereItStopped) {
   const std::string wanted = framed("one\ntwo\nthree") + framed("four");

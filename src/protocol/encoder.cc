@@ -16,6 +16,7 @@ struct Place {
 constexpr int kReplyId = 1;
 constexpr Place kError{"error", 2};
 constexpr Place kPush{"push", 4};
+constexpr Place kPushId{"id", 1};
 constexpr Place kPushChannel{"channel", 2};
 
 constexpr Place place_of(const ConnectResult&) {
@@ -92,7 +93,7 @@ bool reply(Encoding encoding, uint32_t id, Place place, const Message& message, 
 // A push with everything around its payload, which write(encoder) appends: as a value in JSON, as
 // the fields of a sub-message in Protobuf. `expected` is the size of the latter, approximately.
 template <class WriteJson>
-bool json_push(Envelope envelope, std::string_view channel, Place place, WriteJson&& write,
+bool json_push(Envelope envelope, const PushChannel& channel, Place place, WriteJson&& write,
                std::string& out) {
   const size_t start = out.size();
   JsonEncoder encoder(out);
@@ -101,7 +102,11 @@ bool json_push(Envelope envelope, std::string_view channel, Place place, WriteJs
     encoder.name(kPush.name);
     encoder.open();
   }
-  if (!channel.empty()) encoder.member(kPushChannel.name, channel);
+  if (channel.id != 0) {
+    encoder.member(kPushId.name, channel.id);
+  } else if (!channel.name.empty()) {
+    encoder.member(kPushChannel.name, channel.name);
+  }
   encoder.name(place.name);
   write(encoder);
   if (envelope == Envelope::reply) encoder.close();
@@ -111,13 +116,17 @@ bool json_push(Envelope envelope, std::string_view channel, Place place, WriteJs
 }
 
 template <class WriteProtobuf>
-void protobuf_push(Envelope envelope, std::string_view channel, Place place, size_t expected,
+void protobuf_push(Envelope envelope, const PushChannel& channel, Place place, size_t expected,
                    WriteProtobuf&& write, std::string& out) {
   ProtobufEncoder encoder(out);
   // A tag and a length of one or two bytes around each level.
-  const size_t expected_push = expected + channel.size() + 6;
+  const size_t expected_push = expected + (channel.id != 0 ? 1 : channel.name.size()) + 6;
   const auto push = [&] {
-    encoder.text(kPushChannel.number, channel);
+    if (channel.id != 0) {
+      encoder.varint(kPushId.number, static_cast<uint64_t>(channel.id));
+    } else {
+      encoder.text(kPushChannel.number, channel.name);
+    }
     encoder.nested(place.number, expected, [&] { write(encoder); });
   };
   encoder.length_prefixed(expected_push + 3, [&] {
@@ -130,7 +139,7 @@ void protobuf_push(Envelope envelope, std::string_view channel, Place place, siz
 }
 
 template <Described Message>
-bool push(Encoding encoding, Envelope envelope, std::string_view channel, Place place,
+bool push(Encoding encoding, Envelope envelope, const PushChannel& channel, Place place,
           const Message& message, std::string& out) {
   if (encoding == Encoding::json) {
     return json_push(envelope, channel, place, [&](JsonEncoder& to) { to.value(message); }, out);
@@ -140,7 +149,7 @@ bool push(Encoding encoding, Envelope envelope, std::string_view channel, Place 
   return true;
 }
 
-bool push_info(Encoding encoding, Envelope envelope, std::string_view channel, Place place,
+bool push_info(Encoding encoding, Envelope envelope, const PushChannel& channel, Place place,
                const ClientInfo& info, std::string& out) {
   if (encoding == Encoding::json) {
     return json_push(
@@ -157,18 +166,19 @@ bool push_info(Encoding encoding, Envelope envelope, std::string_view channel, P
   return true;
 }
 
-bool push_publication(Encoding encoding, Envelope envelope, std::string_view channel,
-                      const Publication& publication, std::string_view data, bool delta,
-                      std::string_view epoch, std::string& out) {
-  out.reserve(out.size() + data.size() + channel.size() + 128);
+bool push_publication(Encoding encoding, Envelope envelope, const PushChannel& channel,
+                      const Publication& publication, const PublicationForm& form,
+                      std::string& out) {
+  out.reserve(out.size() + form.data.size() + channel.name.size() + form.source.size() + 128);
   if (encoding == Encoding::json) {
     return json_push(
         envelope, channel, kPublication,
-        [&](JsonEncoder& to) { to.publication(publication, data, delta, epoch); }, out);
+        [&](JsonEncoder& to) { to.publication(publication, form); }, out);
   }
   protobuf_push(
-      envelope, channel, kPublication, data.size() + epoch.size() + 6,
-      [&](ProtobufEncoder& to) { to.publication(publication, data, delta, epoch); }, out);
+      envelope, channel, kPublication,
+      form.data.size() + form.epoch.size() + form.source.size() + 6,
+      [&](ProtobufEncoder& to) { to.publication(publication, form); }, out);
   return true;
 }
 
@@ -201,25 +211,32 @@ void encode_ping(Encoding encoding, std::string& out) {
   }
 }
 
-bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                  const Publication& publication, std::string& out) {
+  return encode_push(encoding, envelope, channel, "", publication, out);
+}
+
+bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
+                 std::string_view source, const Publication& publication, std::string& out) {
   if (encoding == Encoding::json && !publication.data_is_json()) return false;
-  return push_publication(encoding, envelope, channel, publication, publication.data,
-                          publication.delta, publication.epoch(), out);
+  PublicationForm form = form_of(publication);
+  form.source = source;
+  return push_publication(encoding, envelope, channel, publication, form, out);
 }
 
-bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                  const Publication& publication, const Payload& payload, std::string& out) {
-  return push_publication(encoding, envelope, channel, publication, payload.data, payload.delta, "",
-                          out);
+  const PublicationForm form{
+      .data = payload.data, .delta = payload.delta, .epoch = {}, .source = {}};
+  return push_publication(encoding, envelope, channel, publication, form, out);
 }
 
-bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                  const JoinPush& join, std::string& out) {
   return push_info(encoding, envelope, channel, kJoin, join.info, out);
 }
 
-bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                  const LeavePush& leave, std::string& out) {
   return push_info(encoding, envelope, channel, kLeave, leave.info, out);
 }

@@ -6,6 +6,7 @@
 
 #include "protocol/encoding.h"
 #include "protocol/messages.h"
+#include "protocol/push_channel.h"
 
 // Messages to clients. Each function appends one message to `out`: in JSON without a newline, in
 // Protobuf with its length in front. Those that carry raw values answer false and leave `out` as it
@@ -29,18 +30,23 @@ struct Payload {
       false;  // a delta against the previous publication, or the full payload in another form
 };
 
-[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                                const Publication& publication, std::string& out);
+// The same for subscribers of a wildcard, which is `channel`; the publication's own is `source`.
+[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
+                               std::string_view source, const Publication& publication,
+                               std::string& out);
 // A publication for subscribers that negotiated deltas, JSON text as a JSON string included. Its
 // epoch stays away, as such subscribers know it (framing.md 3.6).
-[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                                const Publication& publication, const Payload& payload,
                                std::string& out);
 
-[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                                const JoinPush& join, std::string& out);
-[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
+[[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, const PushChannel& channel,
                                const LeavePush& leave, std::string& out);
+// By the name always: clients look for no number in what begins or ends a subscription.
 void encode_push(Encoding encoding, Envelope envelope, std::string_view channel,
                  const UnsubscribePush& unsubscribe, std::string& out);
 [[nodiscard]] bool encode_push(Encoding encoding, Envelope envelope, std::string_view channel,

@@ -150,6 +150,31 @@ TEST(JsonEncoder, PushesPublications) {
   EXPECT_EQ(bare, R"({"channel":"c","pub":{"data":1}})");
 }
 
+TEST(JsonEncoder, PushesToAWildcardNameTheChannel) {
+  EXPECT_EQ(json_push("a.>", "a.\"b", *publication("1", 7)),
+            R"({"push":{"channel":"a.\u003e","pub":{"data":1,"offset":7,"channel":"a.\"b"}}})");
+  const std::string full = json_push("a.*", "a.b", *full_publication());
+  EXPECT_NE(full.find(R"("delta":true,"channel":"a.b","key":"k")"), std::string::npos) << full;
+  std::string out;
+  EXPECT_FALSE(encode_push(Encoding::json, Envelope::reply, "a.*", "a.b", *publication("x"), out));
+  EXPECT_EQ(out, "");
+}
+
+TEST(JsonEncoder, ANumberReplacesTheChannelsName) {
+  const PushChannel channel("news", 7);
+  EXPECT_EQ(json_push(channel, *publication("1", 2)),
+            R"({"push":{"id":7,"pub":{"data":1,"offset":2}}})");
+  EXPECT_EQ(json_push(channel, *publication("1", 2), Payload{.data = R"("1")", .delta = true}),
+            R"({"push":{"id":7,"pub":{"data":"1","offset":2,"delta":true}}})");
+  const ClientInfo info{.user = "u1", .client = "c"};
+  EXPECT_EQ(json_push(channel, JoinPush{info}),
+            R"({"push":{"id":7,"join":{"info":{"user":"u1","client":"c"}}}})");
+  EXPECT_EQ(json_push(PushChannel("news", INT64_MAX), LeavePush{info}),
+            R"({"push":{"id":9223372036854775807,"leave":{"info":{"user":"u1","client":"c"}}}})");
+  EXPECT_EQ(json_push(PushChannel("news", 0), *publication("1")),
+            R"({"push":{"channel":"news","pub":{"data":1}}})");
+}
+
 TEST(JsonEncoder, AnotherPayloadReplacesDataAndEpoch) {
   EXPECT_EQ(json_push("dj", *publication("1", 1, "e"), Payload{.data = R"("1")"}),
             R"({"push":{"channel":"dj","pub":{"data":"1","offset":1}}})");
@@ -234,6 +259,29 @@ TEST(ProtobufEncoder, WritesTheWorkedExamples) {
   out.clear();
   encode_push(protobuf, Envelope::reply, RefreshPush(), out);
   EXPECT_EQ(out, from_hex("0422026200"));
+}
+
+TEST(ProtobufEncoder, PushesToAWildcardNameTheChannel) {
+  std::string out;
+  EXPECT_TRUE(
+      encode_push(Encoding::protobuf, Envelope::reply, "n.*", "n.a", *publication("1"), out));
+  EXPECT_EQ(out, from_hex("11220f12036e2e2a220822013152036e2e61"));
+}
+
+TEST(ProtobufEncoder, ANumberReplacesTheChannelsName) {
+  const auto protobuf = Encoding::protobuf;
+  const PushChannel channel("a name that is not sent", 300);
+  std::string out;
+  EXPECT_TRUE(encode_push(protobuf, Envelope::reply, channel, *publication("1"), out));
+  EXPECT_EQ(out, from_hex("0a220808ac022203220131"));
+  out.clear();
+  EXPECT_TRUE(encode_push(protobuf, Envelope::push, channel, *publication("", 1),
+                          Payload{.data = "2", .delta = true}, out));
+  EXPECT_EQ(out, from_hex("0c08ac02220722013230014001"));
+  out.clear();
+  const ClientInfo info{.user = "u", .client = "c"};
+  EXPECT_TRUE(encode_push(protobuf, Envelope::reply, PushChannel("", 1), JoinPush{info}, out));
+  EXPECT_EQ(out, from_hex("0e220c08012a080a060a0175120163"));
 }
 
 }  // namespace

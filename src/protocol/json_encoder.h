@@ -11,6 +11,7 @@
 #include "protocol/encoder.h"
 #include "protocol/json.h"
 #include "protocol/messages.h"
+#include "protocol/publication_form.h"
 
 namespace gyre::protocol {
 
@@ -45,12 +46,11 @@ class JsonEncoder {
     value(member_value);
   }
 
-  void publication(const Publication& publication, std::string_view data, bool delta,
-                   std::string_view epoch) {
+  void publication(const Publication& publication, const PublicationForm& form) {
     open();
-    if (!data.empty()) {
+    if (!form.data.empty()) {
       name("data");
-      json::append_raw(out_, data);
+      json::append_raw(out_, form.data);
     }
     if (publication.info) member("info", *publication.info);
     if (publication.offset != 0) member("offset", publication.offset);
@@ -60,11 +60,12 @@ class JsonEncoder {
       for (const auto& [key, tag] : tags) string_member(key, std::string_view(tag));
       close();
     }
-    if (delta) member("delta", true);
+    if (form.delta) member("delta", true);
+    if (!form.source.empty()) member("channel", form.source);
     if (const auto key = publication.key(); !key.empty()) member("key", key);
     if (publication.removed) member("removed", true);
     if (const int64_t score = publication.score(); score != 0) member("score", score);
-    if (!epoch.empty()) member("epoch", epoch);
+    if (!form.epoch.empty()) member("epoch", form.epoch);
     if (const uint64_t version = publication.version(); version != 0) member("version", version);
     close();
   }
@@ -88,7 +89,7 @@ class JsonEncoder {
   }
   void value(const PublicationRef& ref) {
     valid_ &= ref->data_is_json();
-    publication(*ref, ref->data, ref->delta, ref->epoch());
+    publication(*ref, form_of(*ref));
   }
   template <class T>
   void value(const std::optional<T>& present) {

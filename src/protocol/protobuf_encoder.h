@@ -11,6 +11,7 @@
 
 #include "protocol/encoder.h"
 #include "protocol/messages.h"
+#include "protocol/publication_form.h"
 
 namespace gyre::protocol {
 
@@ -52,9 +53,8 @@ class ProtobufEncoder {
     append_varint(value);
   }
 
-  void publication(const Publication& publication, std::string_view data, bool delta,
-                   std::string_view epoch) {
-    text(4, data);
+  void publication(const Publication& publication, const PublicationForm& form) {
+    text(4, form.data);
     if (publication.info) client_info(5, *publication.info);
     varint(6, publication.offset);
     for (const auto& [key, tag_value] : publication.tags()) {
@@ -63,11 +63,12 @@ class ProtobufEncoder {
         text(2, tag_value);
       });
     }
-    varint(8, delta);
+    varint(8, form.delta);
+    text(10, form.source);
     text(11, publication.key());
     varint(12, publication.removed);
     varint(13, protozero::encode_zigzag64(publication.score()));
-    text(14, epoch);
+    text(14, form.epoch);
     varint(16, publication.version());
   }
 
@@ -108,8 +109,7 @@ class ProtobufEncoder {
   // Elements of lists are written even when they are zero.
   void element(int number, std::string_view value) { present_text(number, value); }
   void element(int number, const PublicationRef& ref) {
-    nested(number, ref->data.size() + 8,
-           [&] { publication(*ref, ref->data, ref->delta, ref->epoch()); });
+    nested(number, ref->data.size() + 8, [&] { publication(*ref, form_of(*ref)); });
   }
   void element(int number, const ClientInfo& info) { client_info(number, info); }
   template <Described T>

@@ -219,6 +219,20 @@ TEST(ProtobufOracle, PublicationPushesAreUnderstood) {
     bytes.clear();
     ASSERT_TRUE(encode_push(Encoding::protobuf, Envelope::push, channel, *publication, bytes));
     ASSERT_TRUE(MessageDifferencer::Equals(parse_frame<pb::Push>(bytes), theirs.push()));
+    std::string source;
+    results.set(source);
+    bytes.clear();
+    ASSERT_TRUE(
+        encode_push(Encoding::protobuf, Envelope::push, channel, source, *publication, bytes));
+    theirs.mutable_push()->mutable_pub()->set_channel(source);
+    ASSERT_TRUE(MessageDifferencer::Equals(parse_frame<pb::Push>(bytes), theirs.push()));
+    theirs.mutable_push()->mutable_pub()->clear_channel();
+    bytes.clear();
+    const PushChannel numbered(channel, int64_t{1} << round % 63);
+    ASSERT_TRUE(encode_push(Encoding::protobuf, Envelope::reply, numbered, *publication, bytes));
+    theirs.mutable_push()->clear_channel();
+    theirs.mutable_push()->set_id(numbered.id);
+    ASSERT_TRUE(MessageDifferencer::Equals(parse_frame<pb::Reply>(bytes), theirs));
   }
 }
 

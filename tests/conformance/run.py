@@ -31,7 +31,15 @@ SUITES = {
         "test_proxy_recordings",
         "test_grpc_proxy_recordings",
     ],
-    "serving": ["test_serving", "test_overload", "test_key_sets", "test_proxies", "test_grpc_proxies"],
+    "serving": [
+        "test_serving",
+        "test_overload",
+        "test_delivery",
+        "test_key_sets",
+        "test_proxies",
+        "test_grpc_proxies",
+        "test_wildcards",
+    ],
 }
 WORKERS = 6  # more than cores, for the long ones only wait for a clock
 SDK_OPTIONS = ["-q", "--tb=short", "-p", "no:cacheprovider", "--numprocesses", str(WORKERS), "--dist", "worksteal"]

@@ -26,6 +26,7 @@ struct ChannelKind {
   bool has_filter = false;
   bool has_cache = false;        // only the newest publication is recovered
   bool recovers_always = false;  // with every subscription, asked for or not
+  bool has_numbers = false;      // its pushes have a number for whoever asks for that
   bool is_ruled = false;         // a backend decides who subscribes and publishes
   int32_t history_size = 0;
   int64_t history_ttl = 0;  // seconds

@@ -43,6 +43,7 @@ Scenario::Scenario(const ScenarioOptions& options)
       ledger_(record_),
       faults_(stage_.network()),
       has_floods_(options.seed % 4 == 1),
+      has_delivery_rules_(options.seed % 8 == 2 || options.seed % 8 == 5),
       kills_nodes_(chance(250)),
       users_(2 + below(6)),
       bans_(record_) {
@@ -73,6 +74,7 @@ void Scenario::choose_channels() {
       kind.has_delta = chance(300);
     }
     kind.has_filter = !kind.has_delta && chance(250);
+    kind.has_numbers = options_.seed % 3 == 0;
     kind.forces_positioning = is_positioned && chance(500);
     kind.forces_recovery = is_recoverable && chance(500);
     if (chance(300)) restrict(kind);
@@ -121,6 +123,15 @@ void Scenario::add_channels(const ChannelKind& kind, size_t count) {
     channels_.back().name = fmt::format("{}:{}{}", kind.name, i, users);
   }
   namespaces_.emplace_back(kind.name, options_of(kind));
+}
+
+// Batches come a little later and are otherwise what comes without them; who is behind is told, as
+// of any loss. So no client needs to know of them.
+std::shared_ptr<const channel::DeliveryRule> Scenario::delivery_rule(bool may_lose) {
+  channel::DeliveryRule rule{.batch_max_size = 4,
+                             .batch_max_delay = std::chrono::milliseconds(300)};
+  if (may_lose) rule.slow_consumer = channel::SlowConsumer::resubscribe;
+  return std::make_shared<const channel::DeliveryRule>(rule);
 }
 
 // The channel that each user with a token is subscribed to by the server.
@@ -176,6 +187,10 @@ channel::ChannelOptions Scenario::options_of(const ChannelKind& kind) {
   if (kind.is_ruled && proxied_.sub_refresh) options.sub_refresh_proxy = proxy::kDefaultName;
   options.allows_fossil_delta = options.delta_publish = kind.has_delta;
   options.allow_tags_filter = kind.has_filter;
+  options.compacts_json = options.compacts_protobuf = kind.has_numbers;
+  if (has_delivery_rules_) {
+    options.delivery = delivery_rule(kind.forces_positioning || kind.forces_recovery);
+  }
   return options;
 }
 
@@ -249,7 +264,8 @@ void Scenario::start_node() {
                                                    .ledger = ledger_,
                                                    .store = store_.get(),
                                                    .presence = presence_.get(),
-                                                   .backend = backend_.get()},
+                                                   .backend = backend_.get(),
+                                                   .shares_reads = options_.seed % 4 < 2},
                                     node_options(), 1 + below(3),
                                     static_cast<SimNode::Lends>(below(3)), kNodePort);
   is_up_ = true;
@@ -280,6 +296,7 @@ void Scenario::start_clients() {
             .port = kNodePort,
             .encoding = chance(500) ? protocol::Encoding::json : protocol::Encoding::protobuf,
             .connects_first = chance(300),
+            .takes_numbers = (options_.seed + i) % 4 != 0,
             .is_slow = chance(200),
             .may_be_slow = has_floods_,
             .has_floods = has_floods_,
@@ -289,6 +306,7 @@ void Scenario::start_clients() {
             .channel_limit = settings_.channel_limit,
             .expired_close_delay = settings_.expired_close_delay,
             .promises = {.is_reliable = is_reliable(),
+                         .delivers_at_once = !has_delivery_rules_,
                          .recovers_surely = is_reliable() &&
                                             !faults_.may_strike(fault::Point::new_epoch) &&
                                             !faults_.may_strike(fault::Point::short_record),

@@ -22,6 +22,7 @@ void Scenario::add_ruled_channels() {
   ChannelKind kind;
   kind.name = "ruled";
   kind.is_ruled = true;
+  kind.has_numbers = options_.seed % 3 == 0;
   kind.has_history = chance(600);
   if (kind.has_history) {
     kind.history_size = static_cast<int32_t>(4 + below(12));

@@ -65,6 +65,7 @@ class Scenario {
   void restrict(ChannelKind& kind);
   void add_user_channels();
   channel::ChannelOptions options_of(const ChannelKind& kind);
+  static std::shared_ptr<const channel::DeliveryRule> delivery_rule(bool may_lose);
   void choose_settings();
   app::NodeOptions node_options() const;
   void make_world_outside();
@@ -164,6 +165,7 @@ class Scenario {
   Ledger ledger_;
   SeededFaults faults_;
   const bool has_floods_;  // more at once than a reader that rests may leave waiting
+  const bool has_delivery_rules_;
   const bool kills_nodes_;
   const size_t users_;
   std::vector<Namespace> namespaces_;

@@ -305,11 +305,11 @@ void SdkClient::check_expiry() {
 
 void SdkClient::on_message(std::string_view message) {
   if (state_ == State::gone || state_ == State::away) return;
-  const auto messages = read_messages(options_.encoding, message);
+  auto messages = read_messages(options_.encoding, message);
   if (!messages) return violation(fmt::format("cannot read {}", message));
-  for (const ServerMessage& one : *messages) {
+  for (ServerMessage& one : *messages) {
     if (state_ == State::gone || state_ == State::away) return;
-    handle(one);
+    if (name_channel(one)) handle(one);
   }
 }
 

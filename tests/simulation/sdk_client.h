@@ -21,9 +21,10 @@ namespace gyre::sim {
 
 // What the engine promises beyond what every engine does.
 struct EnginePromises {
-  // Publications arrive before the answer to their publish, none is lost or repeated, and nothing
-  // fails.
+  // No publication is lost or repeated, and nothing fails.
   bool is_reliable = true;
+  // Publications arrive before the answer to their publish: none waits for a batch.
+  bool delivers_at_once = true;
   // What history has is recovered from.
   bool recovers_surely = true;
   // A connection is read while its commands wait.
@@ -43,6 +44,7 @@ class SdkClient final : public SimWebSocket {
     uint16_t port = 0;
     protocol::Encoding encoding = protocol::Encoding::json;
     bool connects_first = false;  // subscribes only when the connect has been answered
+    bool takes_numbers = false;   // in place of the names of channels
     bool is_slow = false;         // does not read for a while now and then
     bool may_be_slow = false;     // may be thrown out for that
     bool has_floods = false;      // there are, so that much may wait for it
@@ -168,6 +170,7 @@ class SdkClient final : public SimWebSocket {
     bool is_wanted = false;
     bool is_server_side = false;
     bool is_positioned = false;  // as it is live
+    int64_t number = 0;          // that its pushes have; 0: they have the name
     // Positioned: all up to its position has been seen, or the client was told that it was not.
     Progress progress;
     std::string filter;                            // the tag that it wants; empty: any
@@ -247,6 +250,9 @@ class SdkClient final : public SimWebSocket {
   void on_refused(const Question& question, uint32_t code);
   void on_subscribed(const Question& question, const ServerMessage& message);
   void on_subscribed_by_server(const std::string& channel, const ServerMessage& message);
+  void take_number(Subscription& subscription, const ServerMessage& message);
+  // Puts in the name of the channel that a push has the number of; false if there is none.
+  bool name_channel(ServerMessage& push) const;
   // `question`: null if the server has subscribed it.
   void go_live(Subscription& subscription, const Question* question, const ServerMessage& message);
   void set_state(Subscription& subscription, Subscription::State state);

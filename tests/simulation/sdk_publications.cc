@@ -179,7 +179,8 @@ void SdkClient::on_published(const Question& question) {
   const std::string& payload = ruled ? ruled->said : question.payload;
   const auto place = ledger_.find(question.channel, payload);
   if (!place) return violation("published nothing");
-  if (!options_.promises.is_reliable || !question.was_live) return;
+  if (!options_.promises.is_reliable || !options_.promises.delivers_at_once) return;
+  if (!question.was_live) return;
   const Subscription& subscription = subscriptions_[question.channel];
   if (subscription.state != Subscription::State::live || subscription.life != question.life) return;
   if (!passes(subscription, ledger_.at(question.channel, *place))) return;

@@ -32,6 +32,7 @@ void SdkClient::ask_to_subscribe(Subscription& subscription, std::string& out) {
     request.epoch = subscription.progress.position->epoch;
   }
   request.join_leave = subscription.kind.has_members;
+  if (options_.takes_numbers) request.flag = protocol::kSubscribeFlagChannelCompaction;
   // Whether it has the publication that it stands at, or not.
   subscription.progress.has_delta = subscription.kind.has_delta;
   if (subscription.progress.has_delta) request.delta = "fossil";
@@ -73,6 +74,7 @@ void SdkClient::set_state(Subscription& subscription, Subscription::State state)
     options_.attendance->is_leaving(channel, client_id_);
   }
   subscription.state = state;
+  if (state == Subscription::State::none) subscription.number = 0;
 }
 
 size_t SdkClient::count(bool is_live) const {
@@ -110,7 +112,43 @@ void SdkClient::on_subscribed(const Question& question, const ServerMessage& mes
   if (message.has_delta != subscription.progress.has_delta) {
     violation(fmt::format("deltas of {} are not as asked for", channel));
   }
+  take_number(subscription, message);
   go_live(subscription, &question, message);
+}
+
+void SdkClient::take_number(Subscription& subscription, const ServerMessage& message) {
+  const std::string& channel = subscription.kind.name;
+  if ((message.number > 0) != (options_.takes_numbers && subscription.kind.has_numbers)) {
+    violation(fmt::format("{} stands under {}", channel, message.number));
+  }
+  for (const auto& [name, other] : subscriptions_) {
+    if (message.number != 0 && other.number == message.number && name != channel) {
+      violation(fmt::format("{} stands under the number of {}", channel, name));
+    }
+  }
+  subscription.number = message.number;
+}
+
+bool SdkClient::name_channel(ServerMessage& push) const {
+  using Kind = ServerMessage::Kind;
+  if (push.kind != Kind::push_publication && push.kind != Kind::push_join &&
+      push.kind != Kind::push_leave) {
+    return true;
+  }
+  if (push.number == 0) {
+    const auto named = subscriptions_.find(push.channel);
+    if (named == subscriptions_.end() || named->second.number == 0) return true;
+    violation(fmt::format("a push of {} without its number", push.channel));
+    return false;
+  }
+  const auto found = std::ranges::find_if(
+      subscriptions_, [&push](const auto& one) { return one.second.number == push.number; });
+  if (found == subscriptions_.end() || !push.channel.empty()) {
+    violation(fmt::format("a push under {}, and of \"{}\"", push.number, push.channel));
+    return false;
+  }
+  push.channel = found->first;
+  return true;
 }
 
 // By the connect reply, or by a push.
@@ -127,6 +165,8 @@ void SdkClient::on_subscribed_by_server(const std::string& channel, const Server
     return violation(fmt::format("{} was subscribed to once more", channel));
   }
   subscription.is_server_side = true;
+  subscription.number = 0;
+  if (message.number != 0) violation(fmt::format("{} stands under {}", channel, message.number));
   subscription.end = 0;
   subscription.progress.recovers = subscription.progress.has_delta = false;
   // An unsubscribe on its way ends this one, too.

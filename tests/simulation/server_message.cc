@@ -82,6 +82,7 @@ void read_subscribe(const dom::object& object, std::string_view source, size_t& 
   out.recovered = truth(object, "recovered");
   out.was_recovering = truth(object, "was_recovering");
   out.has_delta = truth(object, "delta");
+  out.number = static_cast<int64_t>(number(object, "id"));
   out.epoch = text(object, "epoch");
   out.offset = number(object, "offset");
   read_publications(object, source, from, out);
@@ -114,6 +115,7 @@ std::string read_member(const dom::object& object) {
 
 bool read_push(const dom::object& push, std::string_view source, ServerMessage& out) {
   out.channel = text(push, "channel");
+  out.number = static_cast<int64_t>(number(push, "id"));
   dom::object inner;
   if (push["pub"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::push_publication;
@@ -273,6 +275,7 @@ bool read_subscribe(std::string_view bytes, ServerMessage& out) {
     if (fields.field() == 10) out.positioned = fields.value() != 0;
     if (fields.field() == 12) out.was_recovering = fields.value() != 0;
     if (fields.field() == 13) out.has_delta = fields.value() != 0;
+    if (fields.field() == 14) out.number = static_cast<int64_t>(fields.value());
   }
   return is_good && !fields.is_broken();
 }
@@ -368,6 +371,9 @@ bool read_push(std::string_view bytes, ServerMessage& out) {
   bool is_known = false;
   while (fields.next()) {
     switch (fields.field()) {
+      case 1:
+        out.number = static_cast<int64_t>(fields.value());
+        break;
       case 2:
         out.channel = fields.string();
         break;

@@ -49,6 +49,7 @@ struct ServerMessage {
   uint32_t id = 0;       // of replies
   uint32_t code = 0;     // error, push_unsubscribe, push_disconnect
   std::string channel;   // of pushes
+  int64_t number = 0;    // that stands for it: given by subscribe, in its place in pushes
   std::string client;    // connect; who joins or leaves
   bool expires = false;  // connect, refresh, push_refresh
   uint32_t ttl = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/memory/memory_broker.h"
+#include "engine/read_sharing.h"
 
 namespace gyre::sim {
 
@@ -59,7 +60,8 @@ app::EngineFactory SimNode::engine() {
     if (world_.presence) {
       auto store = std::make_unique<SimPresenceStore>(shard, *world_.presence);
       presence_.push_back(store.get());
-      return store;
+      if (!world_.shares_reads) return store;
+      return std::make_unique<engine::ReadSharingPresence>(shard, std::move(store));
     }
     auto store = std::make_unique<engine::memory::MemoryPresenceStore>();
     memory_presence_.push_back(store.get());
@@ -69,7 +71,8 @@ app::EngineFactory SimNode::engine() {
     if (world_.store) {
       auto broker = std::make_unique<SimBroker>(shard, *world_.store);
       brokers_.push_back(broker.get());
-      return broker;
+      if (!world_.shares_reads) return broker;
+      return std::make_unique<engine::ReadSharingBroker>(shard, std::move(broker));
     }
     auto broker = std::make_unique<LedgerBroker>(
         std::make_unique<engine::memory::MemoryBroker>(shard, meta_ttl_), world_.ledger);

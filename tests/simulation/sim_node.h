@@ -32,6 +32,7 @@ class SimNode {
     SimStore* store = nullptr;
     SimPresence* presence = nullptr;
     SimBackend* backend = nullptr;  // null: there is none
+    bool shares_reads = false;      // of the store and the presence
   };
   enum class Lends : uint8_t { never, at_times, always };
   SimNode(World world, app::NodeOptions options, size_t shards, Lends lends, uint16_t port);

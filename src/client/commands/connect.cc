@@ -155,8 +155,12 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
   }
   boost::unordered_flat_set<std::string_view> seen;
   for (const auto& [channel, options] : claims.subs) {
-    const channel::Namespace* ns = settings.namespaces->find(settings.namespaces->parse(channel));
+    const channel::ChannelName name = settings.namespaces->parse(channel);
+    const channel::Namespace* ns = settings.namespaces->find(name);
     if (!ns) return client::refuse(errors::kUnknownChannel);
+    if (const auto refusal = channel::refusal_of_wildcard(*settings.namespaces, name)) {
+      return client::refuse(*refusal);
+    }
     if (channel.empty() || !seen.insert(channel).second) continue;
     subs.push_back({plan_server_side(channel, ns->options(), options)});
     subs.back().plan.flags |= Subscription::kFromToken;
@@ -184,8 +188,12 @@ Answer<void> Session::authenticate_by_backend(proxy::ConnectResult granted, Iden
   // Those with options stand in front, and so win.
   boost::unordered_flat_set<std::string_view> seen;
   for (auto& [channel, options] : granted.subs) {
-    const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
+    const channel::ChannelName name = namespaces.parse(channel);
+    const channel::Namespace* ns = namespaces.find(name);
     if (!ns) return client::refuse(errors::kUnknownChannel);
+    if (const auto refusal = channel::refusal_of_wildcard(namespaces, name)) {
+      return client::refuse(*refusal);
+    }
     if (channel.empty() || !seen.insert(channel).second) continue;
     subs.push_back({plan_server_side(channel, ns->options(), proxy::options_of(options))});
     subs.back().plan.source = Source::connect_proxy;
@@ -250,8 +258,11 @@ Answer<void> Session::add_personal_channel(Identity& identity,
     channel = settings.personal_namespace + namespaces.rules().namespace_boundary;
   }
   channel += namespaces.rules().user_boundary + identity.user;
-  const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
+  const channel::ChannelName name = namespaces.parse(channel);
+  const channel::Namespace* ns = namespaces.find(name);
   if (!ns) return client::refuse(errors::kUnknownChannel);
+  // A user's name can look like one where a reload has brought another symbol of such channels.
+  if (namespaces.is_wildcard(channel)) return client::refuse(errors::kPermissionDenied);
   const auto same = [&channel](const ServerSide& one) { return one.plan.channel == channel; };
   if (std::ranges::none_of(subs, same)) {
     subs.push_back({plan_server_side(channel, ns->options(), {})});

@@ -71,7 +71,9 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
     co_return client::refuse(errors::kUnrecoverablePosition);
   }
   count_recovery(plan, *joined);
-  reply(box.id(), describe(plan, *joined));
+  protocol::SubscribeResult result = describe(plan, *joined);
+  result.id = push_id(*find(joining->channel()));
+  reply(box.id(), result);
   if (!is_open()) co_return Answer<void>();
   joining->go_live(plan, *joined);
   announce_join(plan);
@@ -95,7 +97,10 @@ Answer<channel::Resolved> Session::check_subscribe(
   if (settings.channel_limit > 0 && subscriptions_.size() >= most) {
     return client::refuse(errors::kLimitExceeded);
   }
-  GYRE_TRY(const channel::Resolved resolved, resolve(settings, request.channel));
+  GYRE_TRY(const channel::Resolved resolved, resolve(settings, request.channel, true));
+  if (const auto refusal = channel::refusal_of_wildcard(*settings.namespaces, resolved.name)) {
+    return client::refuse(*refusal);
+  }
   if (request.type > protocol::kSubscriptionStream) {
     return client::refuse(errors::kPermissionDenied);
   }
@@ -107,6 +112,7 @@ Session::SubscribePlan Session::plan_by_namespace(std::string_view channel,
                                                   const channel::ChannelOptions& options) {
   SubscribePlan plan;
   plan.channel = channel;
+  plan.delivery = options.delivery;
   plan.announces = options.join_leave;
   plan.wants_announcements = options.force_push_join_leave;
   plan.set_stream({.positioned = options.force_positioning, .recoverable = options.force_recovery});
@@ -122,6 +128,7 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
   const channel::ChannelOptions& options = resolved.options();
   channel::Requester who = requester(request.channel);
   SubscribePlan plan = plan_by_namespace(request.channel, options);
+  if (resolved.is_wildcard) plan.wildcard_of = resolved.name.namespace_name;
   if (request.token.empty() && channel::is_asked_of_backend(resolved, who, rules)) {
     // What the client wishes for has no effect then (2.1, 9).
     plan.backend = backend(proxy::Event::subscribe, options.subscribe_proxy);
@@ -155,6 +162,11 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
   plan.set_stream(channel::grant(
       resolved, {.positioned = plan.is_positioned(), .recoverable = plan.is_recoverable},
       {.positioned = request.positioned, .recoverable = request.recoverable}, who));
+  // What it would get of a channel, and asks for, is not to be had of a wildcard.
+  const bool asks_for_stream = request.positioned || request.recoverable || request.recover;
+  if (plan.is_wildcard() && plan.is_positioned() && asks_for_stream) {
+    return client::refuse(errors::kNotAvailable);
+  }
   plan.wants_announcements |= request.join_leave && channel::may_follow_members(resolved, who);
   return plan;
 }
@@ -207,9 +219,11 @@ Answer<void> Session::finish_plan(const protocol::SubscribeRequest& request,
   if (plan.end && *plan.end <= services_.shard.unix_seconds()) {
     return client::refuse(errors::kExpired);
   }
-  plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta;
+  plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta && !plan.is_wildcard();
   GYRE_TRY_VOID(plan_filter(request, options, plan));
   plan.rejects_unrecovered = request.flag & protocol::kSubscribeFlagRejectUnrecovered;
+  plan.set_flag(Subscription::kByPushId, request.flag & protocol::kSubscribeFlagChannelCompaction &&
+                                             options.allows_compaction(encoding()));
   plan_recovery(options, request.recover,
                 {.offset = request.offset, .epoch = std::string(request.epoch)}, plan);
   plan.history_meta_ttl = options.history_meta_ttl;
@@ -230,9 +244,10 @@ Answer<void> Session::plan_filter(const protocol::SubscribeRequest& request,
   return {};
 }
 
-// From where the subscription recovers, if it does.
+// From where the subscription recovers, if it does. The last that is planned of any subscription.
 void Session::plan_recovery(const channel::ChannelOptions& options, bool is_asked,
                             protocol::StreamPosition since, SubscribePlan& plan) {
+  if (plan.is_wildcard()) plan.keep_to_live();
   plan.recovers_cache = options.recovers_cache;
   const bool is_auto = options.recovers_cache && options.auto_cache_recover &&
                        plan.is_recoverable && !GYRE_PLANTED(cache_is_not_recovered_unasked);
@@ -265,6 +280,10 @@ Session::SubscribePlan Session::plan_server_side(std::string_view channel,
                                                  const channel::ChannelOptions& options,
                                                  const auth::SubscriptionOptions& wanted) const {
   SubscribePlan plan = plan_by_namespace(channel, options);
+  const channel::Namespaces& namespaces = *services_.settings->namespaces;
+  if (namespaces.is_wildcard(channel)) {
+    plan.wildcard_of = namespaces.parse(channel).namespace_name;
+  }
   plan.flags |= Subscription::kServerSide;
   grant(wanted, plan);
   plan.history_meta_ttl = options.history_meta_ttl;
@@ -275,6 +294,7 @@ Session::SubscribePlan Session::plan_server_side(std::string_view channel,
 // Ends in the turn, and at the place, of the home's answer.
 runtime::Task<Answer<hub::Joined>> Session::join(const SubscribePlan& plan, Joining& joining) {
   const bool is_listening = services_.hub.receivers(joining.channel()) > 0;
+  if (plan.is_wildcard()) co_return co_await join_wildcard(plan, is_listening);
   if (is_listening && !plan.is_positioned() && !plan.is_present()) co_return hub::Joined();
   hub::JoinWish wish{.positioned = plan.is_positioned(),
                      .since = plan.since,
@@ -301,6 +321,21 @@ runtime::Task<Answer<hub::Joined>> Session::join(const SubscribePlan& plan, Join
     }
   }
   co_return std::move(*joined);
+}
+
+// The same of a wildcard, which has no home but a place on each shard.
+runtime::Task<Answer<hub::Joined>> Session::join_wildcard(const SubscribePlan& plan,
+                                                          bool is_listening) {
+  hub::Wildcards& wildcards = *services_.wildcards;
+  // The namespace by which it was allowed, whatever a reload has made of the name meanwhile.
+  const std::string& its_namespace = *plan.wildcard_of;
+  if (is_listening && wildcards.is_listening(plan.channel, its_namespace)) co_return hub::Joined();
+  const Result<void> joined = co_await wildcards.join(plan.channel, its_namespace);
+  if (joined) co_return hub::Joined();
+  if (joined.error().code == Errc::too_large) co_return client::refuse(errors::kLimitExceeded);
+  log::error("error subscribing to a wildcard",
+             {{"channel", plan.channel}, {"error", joined.error().context}});
+  co_return client::refuse(errors::kInternal);
 }
 
 void Session::count_recovery(const SubscribePlan& plan, const hub::Joined& joined) {
@@ -338,6 +373,10 @@ protocol::SubscribeResult Session::describe(const SubscribePlan& plan,
   return result;
 }
 
+int64_t Session::push_id(const Subscription& subscription) const {
+  return subscription.is(Subscription::kByPushId) ? services_.hub.push_id(subscription.channel) : 0;
+}
+
 void Session::unsubscribe(uint32_t id, std::string_view channel) {
   if (channel.empty()) return close(disconnects::kBadRequest);
   if (Subscription* subscription = find(channel)) {
@@ -358,9 +397,12 @@ runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, Subs
     self->close(disconnects::kChannelLimit);
     co_return Result<void>();
   }
-  const channel::Namespace* ns =
-      settings.namespaces->find(settings.namespaces->parse(order.channel));
+  const channel::ChannelName name = settings.namespaces->parse(order.channel);
+  const channel::Namespace* ns = settings.namespaces->find(name);
   if (!ns) co_return fail(Errc::not_found, "the channel's namespace is not configured");
+  if (channel::refusal_of_wildcard(*settings.namespaces, name)) {
+    co_return fail(Errc::invalid, "no rule allows the wildcard");
+  }
   SubscribePlan plan = self->plan_server_side(
       order.channel, ns->options(),
       {.info = order.info, .data = order.data, .override_options = order.override_options});

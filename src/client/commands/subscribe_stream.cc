@@ -50,6 +50,7 @@ runtime::Task<void> Session::follow(Ref<Session> self, std::string channel, hub:
   };
 
   Streams& streams = *self->services_.streams;
+  const protocol::PushChannel told(channel, self->push_id(*self->find(slot)));
   Streams::Followed followed{.stream = std::move(stream), .resting = {}};
   streams.add(*self, slot, followed);
   Errc why = Errc::closed;
@@ -63,7 +64,7 @@ runtime::Task<void> Session::follow(Ref<Session> self, std::string channel, hub:
       why = next.error().code;
       break;
     }
-    self->push_streamed(channel, std::move(*next));
+    self->push_streamed(told, std::move(*next));
   }
   if (!followed.is_wanted) co_return;
   self->detach(*self->find(slot));
@@ -72,7 +73,8 @@ runtime::Task<void> Session::follow(Ref<Session> self, std::string channel, hub:
 }
 
 // To this client alone, past the channel: without an offset.
-void Session::push_streamed(std::string_view channel, proxy::StreamPublication publication) {
+void Session::push_streamed(const protocol::PushChannel& channel,
+                            proxy::StreamPublication publication) {
   protocol::Publication push(std::move(publication.data));
   if (!publication.tags.empty()) push.set_tags(std::move(publication.tags));
   std::string& out = services_.message_buffer();

@@ -22,6 +22,7 @@ class MemoryBroker final : public Broker, runtime::Timer {
   MemoryBroker(runtime::Shard& shard, std::chrono::seconds meta_ttl)
       : shard_(shard), meta_ttl_(meta_ttl) {}
 
+  Traits traits() const override { return {.delivers_all = true}; }
   void attach(BrokerEvents& events) override { events_ = &events; }
   runtime::Task<Result<void>> subscribe(std::string channel) override;
   runtime::Task<Result<void>> unsubscribe(std::string channel) override;

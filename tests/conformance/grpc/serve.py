@@ -4,7 +4,8 @@ It runs in an environment of its own (requirements.txt), as a process that a tes
 test's side of it. Messages are hexadecimal bytes here: what they mean is the test's business.
 
 In: {"answer": METHOD, "messages": [HEX…], "status": NAME, "hangs": bool} says what the next calls of a method get; "hangs"
-leaves a call open behind its messages. {"stream": N, "messages": [HEX…], "status": NAME} goes on with an open one.
+leaves a call open behind its messages. {"stream": N, "messages": [HEX…], "status": NAME} goes on with an open one, or answers
+it if it is no stream.
 Out: {"port": N} at the start, {"prepared": true} when an answer is set, {"call": N, "method", "metadata", "message", "left"}
 for each call, {"message": HEX, "stream": N} for each further message of one, {"ended": N} when the caller has given it up.
 """
@@ -58,7 +59,7 @@ def unary(method: str):
     def serve(message: bytes, context) -> bytes:
         number, answer = begin(method, message, context)
         if answer.get("hangs"):
-            streams[number].get()
+            answer = streams[number].get() or answer
         end(context, answer.get("status", "OK"))
         return bytes.fromhex(answer["messages"][0])
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 WAIT_SECONDS = 20
+POLL_SECONDS = 0.02  # how often it looks whether it is to end
 
 
 @dataclasses.dataclass
@@ -57,7 +58,7 @@ class Backend(http.server.ThreadingHTTPServer):
         self.answer = answer
         self.calls: list[Call] = []
         self.changed = threading.Condition()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
 
     def url(self, path: str = "") -> str:
         return f"{self.scheme}://127.0.0.1:{self.server_port}/{path}"

@@ -1,6 +1,5 @@
 """A backend over GRPC in a process of its own (grpc/serve.py), for proxies to ask."""
 
-import collections
 import dataclasses
 import json
 import pathlib
@@ -30,9 +29,10 @@ class GrpcBackend:
     def __init__(self, port: int = 0):
         command = [str(environments.python(HERE)), str(HERE / "serve.py"), str(port)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._order_lock = threading.Lock()
         self.calls: queue.Queue = queue.Queue()
         self._prepared: queue.Queue = queue.Queue()
-        self._messages: dict = collections.defaultdict(queue.Queue)  # of streams; None: given up
+        self._messages: dict[int, queue.Queue] = {}  # of each call; None: given up
         self.port = json.loads(self._process.stdout.readline())["port"]
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -60,6 +60,7 @@ class GrpcBackend:
             event = json.loads(line)
             if "call" in event:
                 message = bytes.fromhex(event["message"])
+                self._messages[event["call"]] = queue.Queue()  # before anybody may ask for it
                 self.calls.put(Call(event["call"], event["method"], event["metadata"], message, event["left"]))
             elif "prepared" in event:
                 self._prepared.put(None)
@@ -69,8 +70,9 @@ class GrpcBackend:
                 self._messages[event["stream"]].put(bytes.fromhex(event["message"]))
 
     def _order(self, **order) -> None:
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
+        with self._order_lock:
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
 
     def answer(self, method: str, *messages: bytes, **more) -> None:
         """What calls of the method get from now on; `status` and `hangs` as serve.py has them."""
@@ -78,7 +80,7 @@ class GrpcBackend:
         self._prepared.get(timeout=WAIT_SECONDS)
 
     def say(self, call: Call, *messages: bytes, **more) -> None:
-        """Goes on with a stream."""
+        """Goes on with a stream, or answers a call that hangs."""
         self._order(stream=call.number, messages=[message.hex() for message in messages], **more)
 
     def asked(self) -> Call:

@@ -1,9 +1,11 @@
 """The client protocol in Protobuf, from the tables of the protocol (framing.md, section 3), strict in what it decodes.
 
-Generated classes would forgive unknown fields and wrong wire types; the server must not send either.
+Generated classes would forgive unknown fields and wrong wire types; the server must not send either. proxy_protocol.py
+adds the messages of another protocol.
 """
 
 import base64
+import json
 
 # message: {number: (name, type)}; a type in capitals is a message, "TYPE*" is repeated, "<TYPE>" a map from strings.
 _INFO = {1: ("user", "string"), 2: ("client", "string"), 3: ("conn_info", "bytes"), 4: ("chan_info", "bytes")}
@@ -30,7 +32,7 @@ MESSAGES = {
     "INFO": _INFO,
     "PUBLICATION": {
         4: ("data", "bytes"), 5: ("info", "INFO"), 6: ("offset", "uint"), 7: ("tags", "<string>"),
-        8: ("delta", "bool"), 11: ("key", "string"), 12: ("removed", "bool"), 13: ("score", "uint"),
+        8: ("delta", "bool"), 10: ("channel", "string"), 11: ("key", "string"), 12: ("removed", "bool"), 13: ("score", "uint"),
         14: ("epoch", "string"), 16: ("version", "uint"),
     },
     "JOIN": {1: ("info", "INFO")},
@@ -102,7 +104,7 @@ def decode(data: bytes, message: str = "REPLY") -> dict:
 
 def _store(result: dict, name: str, kind: str, value) -> None:
     if kind.endswith("*"):
-        result.setdefault(name, []).append(decode(value, kind[:-1]))
+        result.setdefault(name, []).append(_value(kind[:-1], value))
     elif kind.startswith("<"):
         key, entry = _map_entry(value, kind[1:-1])
         result.setdefault(name, {})[key] = entry
@@ -131,3 +133,40 @@ def _map_entry(data: bytes, kind: str):
         length, at = varint(data, at)
         entry[tag >> 3], at = data[at : at + length], at + length
     return entry[1].decode(), _value(kind, entry[2])
+
+
+def encode(fields: dict, message: str) -> bytes:
+    """The other way: bytes are bytes here, and what stands in their place is written as JSON."""
+    result = b""
+    for number, (name, kind) in MESSAGES[message].items():
+        if name not in fields:
+            continue
+        value = fields[name]
+        if kind.endswith("*"):
+            result += b"".join(_field(number, kind[:-1], entry) for entry in value)
+        elif kind.startswith("<"):
+            pairs = [_field(1, "string", key) + _field(2, kind[1:-1], entry) for key, entry in value.items()]
+            result += b"".join(_field(number, "bytes", pair) for pair in pairs)
+        else:
+            result += _field(number, kind, value)
+    return result
+
+
+def _field(number: int, kind: str, value) -> bytes:
+    if kind in ("uint", "bool"):
+        return _varint(number << 3) + _varint(int(value))
+    if kind == "string":
+        value = value.encode()
+    elif kind.isupper():
+        value = encode(value, kind)
+    elif not isinstance(value, bytes):
+        value = json.dumps(value).encode()
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+
+def _varint(value: int) -> bytes:
+    result = b""
+    while value > 0x7F:
+        result += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return result + bytes([value])

@@ -44,8 +44,8 @@ class Events:
 class Application:
     """What a test does with the SDK, in one format."""
 
-    def __init__(self, format, server, relay):
-        self.server, self.relay = server, relay
+    def __init__(self, format, server, relay, desk, providers):
+        self.server, self.relay, self.desk, self.providers = server, relay, desk, providers
         self.relayed_url = f"ws://127.0.0.1:{relay.port}/connection/websocket"
         self.is_protobuf = format == "protobuf"
         self._clients = []
@@ -54,7 +54,8 @@ class Application:
         return json.dumps(value).encode() if self.is_protobuf else value
 
     def unpack(self, data):
-        return json.loads(data) if self.is_protobuf and data else data
+        """The value; nothing for no bytes."""
+        return (json.loads(data) if data else None) if self.is_protobuf else data
 
     def who(self, info):
         """What is known about a client."""
@@ -82,8 +83,26 @@ class Application:
         await client.events.next("connecting")
         return client
 
-    async def user(self, name):
-        return await self.connected(token=kit.token(sub=name))
+    async def user(self, name, **claims):
+        return await self.connected(token=kit.token(sub=name, **claims))
+
+    def visitor(self, name, /, **options):
+        """Not yet connected; the backend knows it by a header."""
+        return self.client(self.relayed_url, headers={"Authorization": name}, **options)
+
+    async def asked(self, event):
+        """The next question about it to the backend."""
+        return await asyncio.to_thread(self.desk.asked, event)
+
+    async def gone(self, **options):
+        """With which code and reason a connection ends instead of beginning."""
+        client = self.client(**options)
+        await client.connect()
+        return await self.end_of(client)
+
+    async def end_of(self, client):
+        end = await client.events.next("disconnected")
+        return end.code, end.reason
 
     async def disturb(self, client, channel=None, values=()):
         """Cuts the network, publishes what the client misses meanwhile, and mends the network."""
@@ -111,11 +130,11 @@ class Application:
             await client.disconnect()
 
 
-def tell(story, format, server, relay) -> None:
+def tell(story, format, server, relay, desk=None, providers=None) -> None:
     """Runs a coroutine function that takes an Application."""
 
     async def whole():
-        application = Application(format, server, relay)
+        application = Application(format, server, relay, desk, providers)
         try:
             await asyncio.wait_for(story(application), kit.SCENARIO_SECONDS)
         finally:

@@ -1,5 +1,6 @@
 """The server of each test: a fresh process, and a relay before it. A failed test shows the end of the server's log."""
 
+import contextlib
 import os
 import pathlib
 import sys
@@ -8,8 +9,10 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import desk as desks  # noqa: E402
 import kit  # noqa: E402
 from application import tell  # noqa: E402
+from providers import Providers  # noqa: E402
 from relay import Relay  # noqa: E402
 
 LOG_CHARACTERS = 6000
@@ -17,16 +20,45 @@ LOG_CHARACTERS = 6000
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
 
 
-@pytest.fixture
-def settings(request) -> dict:
-    """Changes to kit.CONFIG for the scenario that the test plays, or is."""
-    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
-    return kit.SETTINGS.get(parameters.get("name", request.node.originalname.removeprefix("test_")), {})
+def scenario(node) -> str:
+    """The name of the scenario that a test plays, or is."""
+    parameters = node.callspec.params if hasattr(node, "callspec") else {}
+    return parameters.get("name", node.originalname.removeprefix("test_"))
+
+
+def pytest_generate_tests(metafunc):
+    """Scenarios that are tests themselves; the others come with what `kit.cases` says."""
+    protocols = kit.OVER.get(metafunc.definition.originalname.removeprefix("test_"))
+    if protocols:
+        metafunc.parametrize("over", protocols, indirect=True)
 
 
 @pytest.fixture
-def server(settings, request):
-    with kit.servers.Server(kit.config(settings)) as started:
+def over(request) -> str:
+    """The protocol over which the server asks a backend; empty without one."""
+    return getattr(request, "param", "")
+
+
+@pytest.fixture
+def desk(over):
+    with desks.DESKS[over]() if over else contextlib.nullcontext() as started:
+        yield started
+
+
+@pytest.fixture
+def providers(request):
+    with Providers() if scenario(request.node) in kit.OF_PROVIDERS else contextlib.nullcontext() as started:
+        yield started
+
+
+@pytest.fixture
+def server(request, desk, providers):
+    changes = kit.config(kit.SETTINGS.get(scenario(request.node)))
+    if desk is not None:
+        changes = kit.servers.merged(changes, desk.configuration(changes["channel"]["namespaces"]))
+    if providers is not None:
+        changes = kit.servers.merged(changes, providers.configuration())
+    with kit.servers.Server(changes) as started:
         request.node.gyre_server = started
         yield started
 
@@ -38,9 +70,9 @@ def relay(server):
 
 
 @pytest.fixture(params=kit.FORMATS)
-def play(request, server, relay):
+def play(request, server, relay, desk, providers):
     """What runs a story of the Python SDK, in one format."""
-    return lambda story: tell(story, request.param, server, relay)
+    return lambda story: tell(story, request.param, server, relay, desk, providers)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -26,7 +26,7 @@ API_KEY = "api-key"
 WAIT_SECONDS = 30
 SCENARIO_SECONDS = 120
 FORMATS = ("json", "protobuf")
-ONLY_PROTOBUF = ("carries_bytes",)
+ONLY_PROTOBUF = ("carries_bytes", "hears_channels_by_number_in_protobuf")
 
 # Everything is allowed in an ordinary channel, also to anonymous users; nothing in a closed one.
 OPEN = {
@@ -76,6 +76,9 @@ CONFIG = {
             {"name": "newest", **OPEN, "force_recovery_mode": "cache", "auto_cache_recover": True},
             {"name": "delta", **OPEN, **DELTA},
             {"name": "live", **LIVE, **DELTA, "force_positioning": True},
+            {"name": "vault", "presence": True, "join_leave": True, "history_size": 10, "history_ttl": "5m"},
+            {"name": "text", **OPEN, "publication_data_format": "json"},
+            {"name": "raw", **OPEN, "publication_data_format": "binary"},
         ],
     },
 }
@@ -88,7 +91,36 @@ SETTINGS = {
     "keeps_one_connection_of_a_user": {"client": {"subscribe_to_user_personal_channel": {
         "enabled": True, "personal_channel_namespace": "own", "single_connection": True}}},
     "calls_the_method_ping": {"rpc": {"ping": {"enabled": True}}},
+    "hears_channels_by_number": {"gyre": {"channel_compaction": {"enabled": True}}},
+    "hears_channels_by_number_in_protobuf": {"gyre": {"channel_compaction": {
+        "enabled": True, "encodings": ["json", "protobuf"]}}},
+    "asks_a_backend_for_channels_and_calls": {"client": {"expired_sub_close_delay": "100ms"}},
+    "is_known_by_tokens_of_several_providers": {"gyre": {
+        "connections": {"enabled": True},
+        "token": {"rsa_pss": True, "meta_from_claim": {
+            "role": "user.role", "groups": r"https://example\.com/groups"}}}},
+    "is_shut_out_by_the_server": {"gyre": {"moderation": {"enabled": True}}},
+    "says_that_it_is_active": {"gyre": {"user_status": {"enabled": True}}},
+    "is_listed_with_what_it_does": {"gyre": {"connections": {"enabled": True}}},
+    "does_what_its_token_allows": {"gyre": {"capabilities": {"enabled": True}}},
+    "finds_namespaces_by_the_shape_of_channels": {"gyre": {"channel_patterns": [
+        {"pattern": "/rooms/:id", "namespace": "lobby"}, {"pattern": "/boxes/:owner/:id", "namespace": "objects"},
+        {"pattern": "feed.*", "namespace": "closed"}]}},
+    "is_slowed_down_when_it_hurries": {"gyre": {"rate_limits": {
+        "client": {"publish": {"rate": 1, "interval": "12h", "burst": 2}, "subscribe": {"rate": 3, "burst": 1}},
+        "user": {"history": {"rate": 2, "interval": "12h"}}}}},
+    "is_held_to_its_limits": {"client": {"channel_limit": 3, "user_connection_limit": 2},
+                              "websocket": {"message_size_limit": 2000}},
 }
+# Scenarios whose backend is asked, over these protocols each.
+OVER = {
+    "is_let_in_by_a_backend": ("http", "grpc"),
+    "is_kept_by_a_backend": ("http", "grpc"),
+    "asks_a_backend_for_channels_and_calls": ("http", "grpc"),
+    "has_a_stream_of_its_own": ("grpc",),
+}
+# Scenarios whose tokens come from providers with key sets.
+OF_PROVIDERS = ("is_known_by_tokens_of_several_providers",)
 
 
 def config(changes: dict | None = None) -> dict:
@@ -105,8 +137,20 @@ def token(lifetime: int | None = None, **claims) -> str:
     return b".".join([signed, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
-def in_formats(names) -> list[tuple[str, str]]:
-    return [(name, format) for name in names for format in FORMATS if format == "protobuf" or name not in ONLY_PROTOBUF]
+def cases(names) -> list[tuple[str, str, str]]:
+    """Each scenario in each format, and over each protocol of proxies if it has a backend."""
+    return [
+        (name, format, over)
+        for name in names
+        for format in FORMATS
+        if format == "protobuf" or name not in ONLY_PROTOBUF
+        for over in OVER.get(name, ("",))
+    ]
+
+
+def label(case: tuple) -> str:
+    """What tells a test of a scenario from the others."""
+    return "-".join(filter(None, case))
 
 
 def stories(source: pathlib.Path, beginning: str) -> list[str]:
@@ -126,13 +170,15 @@ class Scenario:
     answer from its standard input.
     """
 
-    def __init__(self, server: servers.Server, relay):
+    def __init__(self, server: servers.Server, relay, desk=None, providers=None):
         self._server = server
         self._actions = {
             "api": lambda method, request: server.api(method, request, API_KEY),
+            "asked": lambda event: desk.asked(event),
             "down": relay.down,
             "forwarded": relay.forwarded,
             "restart": server.restart,
+            "signed": lambda name, claims: providers.token(name, **claims),
             "token": lambda claims, lifetime=None: token(lifetime, **claims),
             "up": relay.up,
         }

@@ -5,8 +5,9 @@ import pytest
 
 SOURCES = sorted((kit.HERE / "go").glob("*.go"))
 METHODS = [name for source in SOURCES for name in kit.stories(source, r"func \(Scenarios\) (\w+)\(")]
+CASES = kit.cases(map(kit.snake, METHODS))
 
 
-@pytest.mark.parametrize(("name", "format"), kit.in_formats(map(kit.snake, METHODS)))
-def test_go(name, format, server, relay):
-    kit.Scenario(server, relay).play_go(name, format=format)
+@pytest.mark.parametrize(("name", "format", "over"), CASES, ids=map(kit.label, CASES))
+def test_go(name, format, over, server, relay, desk, providers):
+    kit.Scenario(server, relay, desk, providers).play_go(name, format=format)

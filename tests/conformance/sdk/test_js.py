@@ -3,16 +3,16 @@
 import kit
 import pytest
 
-SCRIPTS = ["connections", "channels", "streams", "tokens"]
+SCRIPTS = ["connections", "channels", "streams", "tokens", "proxies", "rights", "limits"]
 
 
 def scenarios(script: str) -> list[str]:
     return kit.stories(kit.HERE / "js" / f"{script}.mjs", r"  async (\w+)\(\) \{$")
 
 
-@pytest.mark.parametrize(
-    ("script", "name", "format"),
-    [(script, *case) for script in SCRIPTS for case in kit.in_formats(scenarios(script))],
-)
-def test_javascript(script, name, format, server, relay):
-    kit.Scenario(server, relay).play_node(f"{script}.mjs", name, format=format)
+CASES = [(script, *case) for script in SCRIPTS for case in kit.cases(scenarios(script))]
+
+
+@pytest.mark.parametrize(("script", "name", "format", "over"), CASES, ids=map(kit.label, CASES))
+def test_javascript(script, name, format, over, server, relay, desk, providers):
+    kit.Scenario(server, relay, desk, providers).play_node(f"{script}.mjs", name, format=format)

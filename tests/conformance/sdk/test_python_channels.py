@@ -150,6 +150,55 @@ def test_sees_who_joins_if_it_asks(play):
     play(story)
 
 
+async def hear_channels(app, is_numbered):
+    channel = "lobby:" + "n" * 150  # longer than what is pushed beside it
+    client = await app.connected(app.relayed_url, token=kit.token(sub="1"))
+    subscription, _ = await app.subscribed(client, channel)
+    await subscription.events.next("join")  # its own
+
+    async def hear(number):
+        before = app.relay.forwarded()
+        await app.publish(channel, number)
+        assert await app.values(subscription, 1) == [number]
+        assert (app.relay.forwarded() - before < len(channel)) == is_numbered
+
+    await hear(1)
+    visit, _ = await app.subscribed(await app.user("2"), channel)
+    assert (await subscription.events.next("join")).info.user == "2"
+    await visit.unsubscribe()
+    assert (await subscription.events.next("leave")).info.user == "2"
+    await hear(2)
+
+    await subscription.unsubscribe()
+    await subscription.events.next("unsubscribed")
+    await subscription.subscribe()
+    await subscription.events.next("subscribed")
+    await subscription.events.next("join")
+    await hear(3)
+
+    await app.disturb(client, channel, [4])
+    assert (await subscription.events.next("subscribed")).recovered
+    await app.publish(channel, 5)
+    assert await app.values(subscription, 2) == [4, 5]
+    await app.api("unsubscribe", user="1", channel=channel)
+    assert (await subscription.events.next("unsubscribed")).code == 2000
+
+
+def test_hears_channels_by_number(play):
+    async def story(app):
+        await hear_channels(app, not app.is_protobuf)  # as the server does unless it is told otherwise
+
+    play(story)
+
+
+@pytest.mark.parametrize("play", ["protobuf"], indirect=True)
+def test_hears_channels_by_number_in_protobuf(play):
+    async def story(app):
+        await hear_channels(app, True)
+
+    play(story)
+
+
 def test_pages_through_history(play):
     async def story(app):
         subscription, _ = await app.subscribed(await app.connected(), "pages")

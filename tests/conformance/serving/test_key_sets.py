@@ -1,48 +1,20 @@
 """Tokens whose keys come from an HTTP server: fetched when needed, shared, rotated, late, empty, huge, and missing."""
 
-import base64
 import gzip
 import http.server
 import json
 import pathlib
-import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
+from keys import Key
 from server import Server
 from websocket import TEXT, Closed, WebSocket
 
 WAIT_SECONDS = 20
 INTERNAL = {"code": 100, "message": "internal server error"}
-
-
-def encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def openssl(*arguments, data: bytes = b"") -> bytes:
-    return subprocess.run(["openssl", *arguments], input=data, check=True, capture_output=True).stdout
-
-
-class Key:
-    """An Ed25519 key, made and used by the openssl program."""
-
-    def __init__(self, name: str, folder: pathlib.Path):
-        self.name, self.file, self.text_file = name, folder / f"{name}.pem", folder / f"{name}.txt"
-        openssl("genpkey", "-algorithm", "ed25519", "-out", str(self.file))
-
-    def jwk(self) -> dict:
-        public = openssl("pkey", "-in", str(self.file), "-pubout", "-outform", "DER")[-32:]
-        return {"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": self.name, "x": encoded(public)}
-
-    def sign(self, claims: dict, name: str = "") -> str:
-        header = {"alg": "EdDSA", "kid": name or self.name}
-        text = ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
-        self.text_file.write_text(text)  # one-shot signatures need a file
-        signature = openssl("pkeyutl", "-sign", "-inkey", str(self.file), "-rawin", "-in", str(self.text_file))
-        return f"{text}.{encoded(signature)}"
 
 
 class KeyServer(http.server.ThreadingHTTPServer):

@@ -167,6 +167,48 @@ func (Scenarios) SeesWhoJoinsIfItAsks(s *Story) {
 	check(List{count[centrifuge.JoinEvent](untold.events), count[centrifuge.LeaveEvent](untold.events)}, List{0, 0})
 }
 
+func (s *Story) hearsChannels(isNumbered bool) {
+	channel := "lobby:" + strings.Repeat("n", 150) // longer than what is pushed beside it
+	client := s.newClient(s.facts.Relay, centrifuge.Config{Token: s.token(Object{"sub": "1"})}).connect()
+	subscription := s.subscribed(client, channel)
+	next[centrifuge.JoinEvent](subscription.events) // its own
+	hear := func(number int) {
+		before := s.forwarded()
+		s.publish(channel, number)
+		check(subscription.payloads(1), List{number})
+		check(s.forwarded()-before < len(channel), isNumbered)
+	}
+	hear(1)
+	visit := s.subscribed(s.user("2"), channel)
+	check(next[centrifuge.JoinEvent](subscription.events).User, "2")
+	must(visit.Unsubscribe())
+	check(next[centrifuge.LeaveEvent](subscription.events).User, "2")
+	hear(2)
+
+	must(subscription.Unsubscribe())
+	next[centrifuge.UnsubscribedEvent](subscription.events)
+	must(subscription.Subscribe())
+	next[centrifuge.SubscribedEvent](subscription.events)
+	next[centrifuge.JoinEvent](subscription.events)
+	hear(3)
+
+	s.networkDown()
+	next[centrifuge.ConnectingEvent](client.events)
+	s.publish(channel, 4)
+	s.networkUp()
+	check(next[centrifuge.SubscribedEvent](subscription.events).Recovered, true)
+	s.publish(channel, 5)
+	check(subscription.payloads(2), List{4, 5})
+	s.api("unsubscribe", Object{"user": "1", "channel": channel})
+	check(next[centrifuge.UnsubscribedEvent](subscription.events).Code, 2000)
+}
+
+func (Scenarios) HearsChannelsByNumber(s *Story) {
+	s.hearsChannels(s.facts.Format == "json") // as the server does unless it is told otherwise
+}
+
+func (Scenarios) HearsChannelsByNumberInProtobuf(s *Story) { s.hearsChannels(true) }
+
 func (Scenarios) PagesThroughHistory(s *Story) {
 	subscription := s.subscribed(s.connected(), "pages")
 	s.publish("pages", 1, 2, 3, 4, 5, 6, 7)

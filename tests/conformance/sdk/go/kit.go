@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"reflect"
 	"strings"
@@ -31,7 +33,7 @@ type Story struct {
 	}
 	answers *bufio.Scanner
 	asking  sync.Mutex
-	asked   int
+	last    int // question
 	events  []*Events
 	clients []*Client
 }
@@ -66,11 +68,11 @@ func (s *Story) history() string {
 func (s *Story) ask(what string, parameters ...any) json.RawMessage {
 	s.asking.Lock()
 	defer s.asking.Unlock()
-	s.asked++
+	s.last++
 	if parameters == nil {
 		parameters = List{}
 	}
-	fmt.Println(text(Object{"id": s.asked, "do": what, "with": parameters}))
+	fmt.Println(text(Object{"id": s.last, "do": what, "with": parameters}))
 	if !s.answers.Scan() {
 		panic("the other side is gone")
 	}
@@ -100,6 +102,14 @@ func (s *Story) token(claims Object, lifetime ...int) string {
 	}
 	return value(s.ask("token", parameters...)).(string)
 }
+
+// signed is a token that an identity provider signs.
+func (s *Story) signed(provider string, claims Object) string {
+	return value(s.ask("signed", provider, claims)).(string)
+}
+
+// asked is the next question about it to the backend.
+func (s *Story) asked(event string) Object { return value(s.ask("asked", event)).(Object) }
 
 // api is the result of a call of the server API.
 func (s *Story) api(method string, request Object) any {
@@ -162,18 +172,21 @@ func next[T any](e *Events) T {
 	}
 }
 
-// count is how many events of this type there were.
-func count[T any](e *Events) int {
+// all is the events of this type so far.
+func all[T any](e *Events) []T {
 	e.lock.Lock()
 	defer e.lock.Unlock()
-	result := 0
+	var result []T
 	for _, event := range e.history {
-		if _, is := event.(T); is {
-			result++
+		if it, is := event.(T); is {
+			result = append(result, it)
 		}
 	}
 	return result
 }
+
+// count is how many events of this type there were.
+func count[T any](e *Events) int { return len(all[T](e)) }
 
 // Client of the SDK with what happens to it.
 type Client struct {
@@ -221,8 +234,30 @@ func (s *Story) connected() *Client { return s.newClient(s.facts.URL, centrifuge
 func (s *Story) relayed() *Client { return s.newClient(s.facts.Relay, centrifuge.Config{}).connect() }
 
 // user is connected with a token of this user.
-func (s *Story) user(name string) *Client {
-	return s.newClient(s.facts.URL, centrifuge.Config{Token: s.token(Object{"sub": name})}).connect()
+func (s *Story) user(name string, more ...Object) *Client {
+	claims := Object{"sub": name}
+	for _, some := range more {
+		maps.Copy(claims, some)
+	}
+	return s.newClient(s.facts.URL, centrifuge.Config{Token: s.token(claims)}).connect()
+}
+
+// visitor is not yet connected; the backend knows it by a header.
+func (s *Story) visitor(name string, config centrifuge.Config) *Client {
+	config.Header = http.Header{"Authorization": {name}}
+	return s.newClient(s.facts.Relay, config)
+}
+
+// end is how the connection ends for good.
+func (c *Client) end() centrifuge.DisconnectedEvent {
+	return next[centrifuge.DisconnectedEvent](c.events)
+}
+
+// gone is how a connection ends instead of beginning.
+func (s *Story) gone(config centrifuge.Config) centrifuge.DisconnectedEvent {
+	client := s.newClient(s.facts.URL, config)
+	_ = client.Connect()
+	return client.end()
 }
 
 // payloads are those of the next publications in all subscriptions that the server has made.

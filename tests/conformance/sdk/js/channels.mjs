@@ -1,8 +1,8 @@
 // Channels: publications, presence, join and leave, history, filters, permissions.
 import assert from "node:assert/strict";
 import {
-  api, connected, networkDown, networkUp, newSubscription, pack, play, publish, refused, rejectsWith, relay,
-  subscribed, token, unpack, user, who,
+  api, connected, forwarded, isProtobuf, networkDown, networkUp, newSubscription, pack, play, publish, refused,
+  rejectsWith, relay, subscribed, token, unpack, user, who,
 } from "./kit.mjs";
 
 const scenarios = {
@@ -128,6 +128,44 @@ const scenarios = {
     await publish("hall:main", 1);
     assert.deepEqual(await untold.events.payloads(1), [1]);
     assert.deepEqual([untold.events.count("join"), untold.events.count("leave")], [0, 0]);
+  },
+
+  async hears_channels_by_number() {
+    const channel = `lobby:${"n".repeat(150)}`; // longer than what is pushed beside it
+    const isNumbered = !isProtobuf; // as the server does unless it is told otherwise
+    const client = await connected({ token: await token({ sub: "1" }) }, relay);
+    const subscription = await subscribed(client, channel);
+    await subscription.events.next("join"); // its own
+    const hear = async (number) => {
+      const before = await forwarded();
+      await publish(channel, number);
+      assert.deepEqual(await subscription.events.payloads(1), [number]);
+      assert.equal((await forwarded()) - before < channel.length, isNumbered);
+    };
+    await hear(1);
+    const visit = await subscribed(await user("2"), channel);
+    assert.equal((await subscription.events.next("join")).info.user, "2");
+    visit.unsubscribe();
+    assert.equal((await subscription.events.next("leave")).info.user, "2");
+    await hear(2);
+
+    subscription.unsubscribe();
+    await subscription.events.next("unsubscribed");
+    subscription.subscribe();
+    await subscription.events.next("subscribed");
+    await subscription.events.next("join");
+    await hear(3);
+
+    await networkDown();
+    await client.events.next("connecting"); // the first attempt
+    await client.events.next("connecting");
+    await publish(channel, 4);
+    await networkUp();
+    assert.equal((await subscription.events.next("subscribed")).recovered, true);
+    await publish(channel, 5);
+    assert.deepEqual(await subscription.events.payloads(2), [4, 5]);
+    await api("unsubscribe", { user: "1", channel });
+    assert.equal((await subscription.events.next("unsubscribed")).code, 2000);
   },
 
   async pages_through_history() {

@@ -33,8 +33,14 @@ export const relay = facts.relay;
 export const networkDown = () => ask("down");
 export const networkUp = () => ask("up");
 export const restartServer = () => ask("restart");
+// How many bytes the relay has let through to clients.
+export const forwarded = () => ask("forwarded");
 // A token with these claims; `lifetime` in seconds.
 export const token = (claims, lifetime = null) => ask("token", claims, lifetime);
+// One that an identity provider signs.
+export const signed = (provider, claims) => ask("signed", provider, claims);
+// The next question about it to the backend.
+export const asked = (event) => ask("asked", event);
 
 // The result of a call of the server API.
 export async function api(method, request) {
@@ -65,7 +71,8 @@ export function within(promise, what) {
 }
 
 const EVENTS = [
-  "connecting", "connected", "disconnected", "subscribing", "subscribed", "unsubscribed", "publication", "join", "leave",
+  "connecting", "connected", "disconnected", "subscribing", "subscribed", "unsubscribed", "publication", "join",
+  "leave", "error",
 ];
 
 // The events of a client or a subscription. next(name) is the first event of that name that nobody has taken yet.
@@ -76,7 +83,6 @@ class Events {
     this.untaken = new Map(EVENTS.map((name) => [name, []]));
     this.waiting = new Map();
     for (const name of EVENTS) emitter.on(name, (context) => this.add(name, context));
-    emitter.on("error", (context) => this.history.push(["error", context]));
     everything.push(this);
   }
 
@@ -104,8 +110,13 @@ class Events {
     return result;
   }
 
+  // What came with the events of a name so far.
+  all(name) {
+    return this.history.filter(([event]) => event === name).map(([, context]) => context);
+  }
+
   count(name) {
-    return this.history.filter(([event]) => event === name).length;
+    return this.all(name).length;
   }
 }
 
@@ -131,7 +142,19 @@ export async function connected(options, url) {
 }
 
 // Connected with a token of this user.
-export const user = async (name) => connected({ token: await token({ sub: name }) });
+export const user = async (name, claims) => connected({ token: await token({ sub: name, ...claims }) });
+
+// Not yet connected; the backend knows it by a header, which the SDK emulates.
+export const visitor = (name, options = {}) => newClient({ headers: { Authorization: name }, ...options }, relay);
+
+export const endOf = (client) => client.events.next("disconnected");
+
+// With which code and reason a connection ends instead of beginning.
+export function gone(options) {
+  const client = newClient(options);
+  client.connect();
+  return endOf(client);
+}
 
 export function newSubscription(client, channel, options = {}) {
   const subscription = client.newSubscription(channel, {
