@@ -52,8 +52,14 @@ def providers(request):
 
 
 @pytest.fixture
-def server(request, desk, providers):
-    changes = kit.config(kit.SETTINGS.get(scenario(request.node)))
+def settings(request) -> dict | None:
+    """What the configuration says besides; a module of tests may have its own."""
+    return kit.SETTINGS.get(scenario(request.node))
+
+
+@pytest.fixture
+def server(request, settings, desk, providers):
+    changes = kit.config(settings)
     if desk is not None:
         changes = kit.servers.merged(changes, desk.configuration(changes["channel"]["namespaces"]))
     if providers is not None:
