@@ -150,7 +150,10 @@ void SdkClient::check_disconnect(uint16_t code) {
         break;
       }
       // A refresh that waits behind slow commands may come with a token that has expired meanwhile.
-      if (!options_.promises.is_reliable && is_asking(Question::Kind::refresh)) break;
+      if ((!options_.promises.is_reliable || options_.backend) &&
+          is_asking(Question::Kind::refresh)) {
+        break;
+      }
       if (!record_.has_just_jumped() && has_read_for(30 * os::kSecond) &&
           (!end_ || network().now() + end_slack_ < *end_)) {
         violation("expired too early");
