@@ -257,6 +257,8 @@ Verdict Home::judge(const protocol::Publication& publication, std::string_view e
 
 void Home::lose_to(const protocol::StreamPosition& top) {
   lose();
+  // What stands before the new position is not known here, and may be of another stream.
+  last_.reset();
   position_ = top;
 }
 

@@ -217,6 +217,19 @@ class HomeTest : public testing::Test {
     for (uint64_t offset : kept) broker_.page.publications.push_back(published(offset));
   }
 
+  // Publishes, and tells whether the receiver got a delta.
+  bool is_delta(uint64_t offset, bool wants_delta, std::string_view epoch = "e") {
+    auto publication = make_ref<protocol::Publication>(
+        "\"The quick brown fox jumps over the lazy dog " + std::to_string(offset) + '"');
+    publication->offset = offset;
+    publication->wants_delta = wants_delta;
+    broker_.events->on_publication("c", publication, epoch);
+    sockets_.flush();
+    const std::string bytes = std::exchange(kernel_.sent[10], {});
+    EXPECT_NE(bytes.find("\"pub\""), std::string::npos);
+    return bytes.find(R"("delta":true)") != std::string::npos;
+  }
+
   os::ManualKernel kernel_;
   runtime::ShardSet set_;
   runtime::Shard shard_{{}, kernel_, set_};
@@ -461,24 +474,26 @@ TEST_F(HomeTest, DeltasAreAgainstTheDirectPredecessor) {
   set_page({}, 5);
   joined({.positioned = true, .wants_delta = true});
   receive(Receiver::kPositioned | Receiver::kDelta | Receiver::kDeltaReady);
-  const auto deliver = [&](uint64_t offset, bool wants_delta) {
-    auto publication = make_ref<protocol::Publication>(
-        "\"The quick brown fox jumps over the lazy dog " + std::to_string(offset) + '"');
-    publication->offset = offset;
-    publication->wants_delta = wants_delta;
-    broker_.events->on_publication("c", publication, "e");
-    sockets_.flush();
-    const std::string bytes = std::exchange(kernel_.sent[10], {});
-    EXPECT_NE(bytes.find("\"pub\""), std::string::npos);
-    return bytes.find(R"("delta":true)") != std::string::npos;
-  };
-  EXPECT_FALSE(deliver(6, true)) << "the home has not seen 5";
-  EXPECT_TRUE(deliver(7, true));
-  EXPECT_FALSE(deliver(8, false)) << "its author wants none";
-  EXPECT_TRUE(deliver(9, true));
-  EXPECT_FALSE(deliver(0, true)) << "history does not keep it";
-  EXPECT_FALSE(deliver(10, true)) << "subscribers would make it of the one before";
-  EXPECT_TRUE(deliver(11, true));
+  EXPECT_FALSE(is_delta(6, true)) << "the home has not seen 5";
+  EXPECT_TRUE(is_delta(7, true));
+  EXPECT_FALSE(is_delta(8, false)) << "its author wants none";
+  EXPECT_TRUE(is_delta(9, true));
+  EXPECT_FALSE(is_delta(0, true)) << "history does not keep it";
+  EXPECT_FALSE(is_delta(10, true)) << "subscribers would make it of the one before";
+  EXPECT_TRUE(is_delta(11, true));
+}
+
+TEST_F(HomeTest, NothingOfAnotherStreamIsTheBaseOfADelta) {
+  set_page({}, 0);
+  joined({.positioned = true, .wants_delta = true});
+  receive(Receiver::kPositioned | Receiver::kDelta | Receiver::kDeltaReady);
+  EXPECT_FALSE(is_delta(1, true));
+  broker_.page = {.publications = {}, .top = {1, "f"}};
+  EXPECT_EQ(joined({.positioned = true, .wants_delta = true}).position, (StreamPosition{1, "f"}));
+  EXPECT_EQ(losses_.lost, 1);
+  receive(Receiver::kPositioned | Receiver::kDelta | Receiver::kDeltaReady);
+  EXPECT_FALSE(is_delta(2, true, "f")) << "the home has not seen 1 of this stream";
+  EXPECT_TRUE(is_delta(3, true, "f"));
 }
 
 // --- PositionCheck
