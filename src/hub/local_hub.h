@@ -65,7 +65,8 @@ class ReceiverEvents {
 };
 
 // Who on this shard listens to which channel. Owned by the shard's assembly; sessions add and
-// remove themselves, channel homes deliver. Never waits, never allocates per delivery and receiver.
+// remove themselves, channel homes deliver. Never waits; allocates
+// per delivery and receiver only for one that is behind where a rule keeps the newest for it.
 class LocalHub : runtime::ShardBound {
  public:
   // `metrics` may be null.

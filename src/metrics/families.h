@@ -80,7 +80,7 @@ void add_up(Shards shards, Summarised& total);
 void write_families(Shards shards, const NodeFacts& facts, const Summarised& total,
                     const Summarised& before, Output& output);
 // What this server adds to the reference's (docs/overload.md, docs/proxies.md, docs/limits.md,
-// docs/wildcards.md).
+// docs/wildcards.md, docs/delivery.md, docs/channel-compaction.md).
 void write_delivery(Shards shards, Output& output);
 void write_memory(const runtime::MemoryPressure::Figures& figures, Output& output);
 void write_outbound(const OutboundFigures& figures, Output& output);
