@@ -258,7 +258,7 @@ Verdict Home::judge(const protocol::Publication& publication, std::string_view e
 void Home::lose_to(const protocol::StreamPosition& top) {
   lose();
   // What stands before the new position is not known here, and may be of another stream.
-  last_.reset();
+  if (!GYRE_PLANTED(delta_from_any_base)) last_.reset();
   position_ = top;
 }
 

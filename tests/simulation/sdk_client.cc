@@ -160,7 +160,9 @@ void SdkClient::check_disconnect(uint16_t code) {
       }
       break;
     case 3010:
-      if (std::ranges::none_of(subscriptions_, [](const auto& one) {
+      // What it is to get with the connection may lose something before the connect is answered.
+      if (!is_asking(Question::Kind::connect) &&
+          std::ranges::none_of(subscriptions_, [](const auto& one) {
             return one.second.is_server_side && one.second.is_positioned;
           })) {
         violation("a loss in server-side subscriptions that have no positions");

@@ -169,6 +169,7 @@ class SdkClient final : public SimWebSocket {
     State state = State::none;
     bool is_wanted = false;
     bool is_server_side = false;
+    bool is_left_early = false;  // an unsubscribe follows a subscribe that is not answered yet
     bool is_positioned = false;  // as it is live
     int64_t number = 0;          // that its pushes have; 0: they have the name
     // Positioned: all up to its position has been seen, or the client was told that it was not.
@@ -308,7 +309,7 @@ class SdkClient final : public SimWebSocket {
   std::map<uint32_t, Question> questions_;
   std::map<std::string, Subscription> subscriptions_;
   std::map<std::string, uint64_t>
-      endings_;  // told of by push or error; by channel, subscribed to or not
+      endings_;  // told of by push, error, or as an early leave; by channel, subscribed to or not
   bool is_asleep_ = false;
   bool is_calm_ = false;
   bool has_sent_foreign_token_ = false;

@@ -337,6 +337,7 @@ void SdkClient::unsubscribe(const std::string& channel) {
     return;
   }
   note(fmt::format("unsubscribes from {}", channel));
+  subscription.is_left_early = subscription.state == Subscription::State::asked;
   set_state(subscription, Subscription::State::leaving);
   protocol::UnsubscribeRequest request{.channel = channel};
   ask_now(question_of(Question::Kind::unsubscribe, channel), request);
@@ -345,6 +346,8 @@ void SdkClient::unsubscribe(const std::string& channel) {
 void SdkClient::on_unsubscribed(const std::string& channel) {
   ++counts_.unsubscribes;
   Subscription& subscription = subscriptions_[channel];
+  // It tells of an unsubscribe by the server during the join as well.
+  if (std::exchange(subscription.is_left_early, false)) ++endings_[channel];
   if (subscription.state == Subscription::State::leaving) {
     set_state(subscription, Subscription::State::none);
     subscription.is_server_side = false;
