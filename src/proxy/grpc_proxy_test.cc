@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "grpc/test_support.h"
-#include "os/manual_kernel.h"
 #include "outbound/test_support.h"
 #include "proxy/proxies.h"
 #include "runtime/test_support.h"
@@ -56,10 +55,8 @@ TEST(CallMetadata, NeverForwardsWhatIsTheProtocolsOwn) {
   EXPECT_THAT(call_metadata(grpc_options_with({}, all, all), &client), IsEmpty());
 }
 
-class GrpcProxyTest : public testing::Test {
+class GrpcProxyTest : public runtime::UnconnectedShardTest {
  protected:
-  GrpcProxyTest() { shard_.attach(events_, output_); }
-
   Backend& backend(Event event, GrpcOptions options = {}) {
     options.channel = channel_;
     metrics_.proxies.push_back(std::make_unique<metrics::ProxyCalls>());
@@ -85,12 +82,6 @@ class GrpcProxyTest : public testing::Test {
       .client = "c1", .transport = "websocket", .encoding = {}, .user = "u1", .meta = {}};
   const std::shared_ptr<const grpc::ChannelOptions> channel_ =
       std::make_shared<const grpc::ChannelOptions>();
-  os::ManualKernel kernel_;
-  runtime::NoEvents events_;
-  runtime::NoOutput output_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
   outbound::ManualClient http_;
   grpc::ManualClient client_;
   metrics::ShardMetrics metrics_;
