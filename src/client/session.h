@@ -211,7 +211,8 @@ class Session final : public LocalCounted, runtime::Timer {
                            const channel::ChannelOptions& options, SubscribePlan& plan) const;
   Answer<auth::Claims> verify_token(const protocol::SubscribeRequest& request) const;
   bool is_token_ours(const auth::SubscribeToken& token, std::string_view channel) const;
-  SubscribePlan plan_server_side(std::string_view channel, const channel::ChannelOptions& options,
+  SubscribePlan plan_server_side(const channel::ChannelName& name,
+                                 const channel::ChannelOptions& options,
                                  const auth::SubscriptionOptions& wanted) const;
   runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
   runtime::Task<Answer<hub::Joined>> join_wildcard(const SubscribePlan& plan, bool is_listening);

@@ -276,13 +276,12 @@ bool Session::is_token_ours(const auth::SubscribeToken& token, std::string_view 
          (claims.client.empty() || claims.client == id_.text());
 }
 
-Session::SubscribePlan Session::plan_server_side(std::string_view channel,
+Session::SubscribePlan Session::plan_server_side(const channel::ChannelName& name,
                                                  const channel::ChannelOptions& options,
                                                  const auth::SubscriptionOptions& wanted) const {
-  SubscribePlan plan = plan_by_namespace(channel, options);
-  const channel::Namespaces& namespaces = *services_.settings->namespaces;
-  if (namespaces.is_wildcard(channel)) {
-    plan.wildcard_of = namespaces.parse(channel).namespace_name;
+  SubscribePlan plan = plan_by_namespace(name.full, options);
+  if (services_.settings->namespaces->is_wildcard(name.full)) {
+    plan.wildcard_of = name.namespace_name;
   }
   plan.flags |= Subscription::kServerSide;
   grant(wanted, plan);
@@ -404,7 +403,7 @@ runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, Subs
     co_return fail(Errc::invalid, "no rule allows the wildcard");
   }
   SubscribePlan plan = self->plan_server_side(
-      order.channel, ns->options(),
+      name, ns->options(),
       {.info = order.info, .data = order.data, .override_options = order.override_options});
   plan.source = Source::server_api;
   if (order.expire_at > 0) plan.end = order.expire_at;
