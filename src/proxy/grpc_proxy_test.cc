@@ -124,6 +124,21 @@ TEST_F(GrpcProxyTest, CallsAndReadsTheAnswer) {
   EXPECT_EQ(all.count(), 1u);
 }
 
+TEST_F(GrpcProxyTest, ReadsCapabilitiesForThoseWhoHeedThem) {
+  Backend& asked = backend(Event::subscribe);
+  const auto allowed = [&](AnswerRules rules) {
+    Caller caller = caller_;
+    caller.rules = rules;
+    std::optional<Result<Response<SubscribeResult>>> outcome;
+    shard_.tasks().spawn(
+        keep(asked.ask(caller, SubscribeCall{.channel = "a", .data = {}}), &outcome));
+    client_.answer(std::string("\x0a\x05\x3a\x03pub"));  // result, 7 allow
+    return outcome.value().value().result.value().allow.words;
+  };
+  EXPECT_THAT(allowed({.has_capabilities = true}), ElementsAre("pub"));
+  EXPECT_THAT(allowed({}), IsEmpty());
+}
+
 TEST_F(GrpcProxyTest, FailsWithWhateverIsNoAnswer) {
   Backend& asked = backend(Event::rpc);
   const Result<std::string> answers[] = {

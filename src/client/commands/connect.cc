@@ -112,7 +112,13 @@ runtime::Task<Answer<std::optional<proxy::ConnectResult>>> Session::ask_to_conne
   proxy::ConnectCall call{
       .data = request.data, .name = request.name, .version = request.version, .channels = {}};
   for (const auto& [channel, wish] : request.subs) call.channels.push_back(channel);
-  co_return outcome_of(co_await backend(proxy::Event::connect)->ask(caller(), call));
+  proxy::Backend& asked = *backend(proxy::Event::connect);
+  GYRE_CO_TRY(std::optional<proxy::ConnectResult> granted,
+              outcome_of(co_await asked.ask(caller(), call)));
+  if (granted && !keep_capabilities_of(asked, std::move(granted->caps))) {
+    co_return client::refuse(errors::kInternal);
+  }
+  co_return granted;
 }
 
 Answer<void> Session::authenticate(const protocol::ConnectRequest& request,
@@ -148,7 +154,9 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
   auth::Claims& claims = verified->claims;
   if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
   keep_token(claims);
-  GYRE_TRY_VOID(keep_capabilities(std::move(claims.capabilities)));
+  if (!keep_capabilities(std::move(claims.capabilities))) {
+    return client::refuse(disconnects::kInvalidToken);
+  }
   if (claims.subs.empty()) {
     for (std::string& channel : claims.channels)
       claims.subs.emplace_back(std::move(channel), auth::SubscriptionOptions());
