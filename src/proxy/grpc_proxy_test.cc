@@ -156,7 +156,8 @@ TEST_F(GrpcProxyTest, FailsWithWhateverIsNoAnswer) {
 }
 
 TEST_F(GrpcProxyTest, HasAMethodForEachEvent) {
-  const auto method = [&]<class Outcome, class Call>(Event event, Outcome, const Call& call) {
+  const auto method = [&]<class Outcome, class Call>(Event event, const Outcome&,
+                                                     const Call& call) {
     std::optional<Result<Response<Outcome>>> outcome;
     shard_.tasks().spawn(keep(backend(event).ask(caller_, call), &outcome));
     std::string name = client_.request().method;
