@@ -61,7 +61,7 @@ class LinuxKernel final : public Kernel {
   static constexpr int kAcceptsPerTurn = 16;
   // A dispatch that has taken so long, judged every few events, leaves the rest for the next turn:
   // deliveries are not held up by ever so many clients that connect.
-  static constexpr Nanos kDispatchMost = 2 * kMillisecond;
+  static constexpr Nanos kDispatchMost = kMillisecond / 2;
   static constexpr int kEventsPerLook = 16;
   // What a turn takes from one connection: the others wait for its commands.
   static constexpr size_t kReceivedPerTurn = 32 * 1024;
