@@ -94,7 +94,7 @@ bool is_streamed_by_backend(const Resolved& channel, const Requester& who, const
 }
 
 Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
-  if (channel.name.is_private) return Ground::none;
+  if (channel.name.is_private && !GYRE_PLANTED(private_needs_no_token)) return Ground::none;
   const bool is_limited = is_user_limited(channel, rules);
   if (is_limited &&
       (lists_user(channel.name.full, who.user, rules) || GYRE_PLANTED(user_list_is_ignored))) {

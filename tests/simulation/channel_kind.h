@@ -28,6 +28,7 @@ struct ChannelKind {
   bool recovers_always = false;  // with every subscription, asked for or not
   bool has_numbers = false;      // its pushes have a number for whoever asks for that
   bool is_ruled = false;         // a backend decides who subscribes and publishes
+  bool needs_token = false;      // subscribed to by a token for it, and by nothing else
   int32_t history_size = 0;
   int64_t history_ttl = 0;  // seconds
 
@@ -42,7 +43,9 @@ struct ChannelKind {
     if (user.empty() && !is_open_to_anonymous) return false;
     return allowed == Allowed::everybody || (allowed == Allowed::subscribers && is_subscribed);
   }
+  // Without a token for it.
   bool may_subscribe(std::string_view user) const {
+    if (needs_token) return false;
     if (!users.empty()) return std::ranges::find(users, user) != users.end();
     return may(subscribing, user, false);
   }

@@ -93,6 +93,7 @@ void Scenario::choose_channels() {
   add("safe", true, true, true);
   if (chance(400)) add("newest", true, true, true);
   if (proxied_.subscribe) add_ruled_channels();
+  if (chance(400)) add_token_channels();
   shared_channels_ = channels_.size();
   add_user_channels();
   for (const ChannelKind& kind : channels_) kinds_.emplace(kind.name, kind);
@@ -123,6 +124,31 @@ void Scenario::add_channels(const ChannelKind& kind, size_t count) {
     channels_.back().name = fmt::format("{}:{}{}", kind.name, i, users);
   }
   namespaces_.emplace_back(kind.name, options_of(kind));
+}
+
+// Channels that are subscribed to by a token for each: because they are private, or as no rule of
+// their namespace lets anybody in.
+void Scenario::add_token_channels() {
+  ChannelKind kind;
+  kind.name = "sealed";
+  kind.needs_token = true;
+  kind.has_numbers = options_.seed % 3 == 0;
+  kind.has_presence = chance(400);
+  kind.has_history = chance(600);
+  if (kind.has_history) {
+    kind.history_size = static_cast<int32_t>(4 + below(12));
+    kind.history_ttl = static_cast<int64_t>(3 + below(30));
+    kind.has_delta = chance(300);
+    kind.is_recoverable = chance(500);
+    kind.is_positioned = kind.is_recoverable || chance(300);
+  }
+  const bool is_private = chance(500);
+  if (!is_private) kind.subscribing = Allowed::nobody;
+  constexpr size_t kCount = 2;
+  add_channels(kind, kCount);
+  for (size_t i = channels_.size() - kCount; is_private && i < channels_.size(); ++i) {
+    channels_[i].name.insert(0, "$");
+  }
 }
 
 // Batches come a little later and are otherwise what comes without them; who is behind is told, as
@@ -223,6 +249,7 @@ app::NodeOptions Scenario::node_options() const {
                      .write_timeout = 3 * kSecond};
   options.settings = std::make_shared<const client::Settings>(settings_);
   options.connection_tokens.hmac_secret_key = SdkClient::secret();
+  options.subscription_tokens.hmac_secret_key = SdkClient::secret();
   options.proxies = proxies();
   if (has_moderation_) options.moderation = client::Moderation::Limits();
   options.history_meta_ttl = seconds(kMetaTtl * 2);
@@ -305,6 +332,8 @@ void Scenario::start_clients() {
             .concurrency = settings_.concurrency,
             .channel_limit = settings_.channel_limit,
             .expired_close_delay = settings_.expired_close_delay,
+            .expired_sub_close_delay = settings_.expired_sub_close_delay,
+            .presence_update_interval = settings_.presence_update_interval,
             .promises = {.is_reliable = is_reliable(),
                          .delivers_at_once = !has_delivery_rules_,
                          .recovers_surely = is_reliable() &&

@@ -253,7 +253,8 @@ void Scenario::act_on_store() {
       request.publication = make_ref<protocol::Publication>(payload());
       request.publication->mark_data_as_json();
       request.publication->wants_delta = channel.has_delta;
-      const std::string ns = channel.name.substr(0, channel.name.find(':'));
+      std::string ns = channel.name.substr(0, channel.name.find(':'));
+      if (ns.starts_with('$')) ns.erase(0, 1);
       for (const auto& [name, its] : namespaces_) {
         if (name != ns || !its.has_history()) continue;
         request.history = {

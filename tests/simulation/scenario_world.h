@@ -63,6 +63,7 @@ class Scenario {
   void choose_channels();
   void add_channels(const ChannelKind& kind, size_t count);
   void restrict(ChannelKind& kind);
+  void add_token_channels();
   void add_user_channels();
   channel::ChannelOptions options_of(const ChannelKind& kind);
   static std::shared_ptr<const channel::DeliveryRule> delivery_rule(bool may_lose);
@@ -107,6 +108,7 @@ class Scenario {
 
   // --- Who is sent away (scenario_moderation.cc)
   void moderate(const SdkClient& target);
+  void moderate_subscription(const SdkClient& target);
   void block_by_api(const std::string& user);
   void unblock_by_api(const std::string& user);
   void unblock_all();

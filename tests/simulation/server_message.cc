@@ -74,6 +74,11 @@ void read_publications(const dom::object& object, std::string_view source, size_
   for (dom::object one : all) out.publications.push_back(read_publication(one, source, from));
 }
 
+void read_expiry(const dom::object& object, ServerMessage& out) {
+  out.expires = truth(object, "expires");
+  out.ttl = static_cast<uint32_t>(number(object, "ttl"));
+}
+
 void read_subscribe(const dom::object& object, std::string_view source, size_t& from,
                     ServerMessage& out) {
   out.kind = MessageKind::subscribe;
@@ -85,12 +90,8 @@ void read_subscribe(const dom::object& object, std::string_view source, size_t& 
   out.number = static_cast<int64_t>(number(object, "id"));
   out.epoch = text(object, "epoch");
   out.offset = number(object, "offset");
+  read_expiry(object, out);
   read_publications(object, source, from, out);
-}
-
-void read_expiry(const dom::object& object, ServerMessage& out) {
-  out.expires = truth(object, "expires");
-  out.ttl = static_cast<uint32_t>(number(object, "ttl"));
 }
 
 void read_connect(const dom::object& object, std::string_view source, ServerMessage& out) {
@@ -165,6 +166,9 @@ bool read_json(dom::parser& parser, std::string_view line, ServerMessage& out) {
     read_subscribe(inner, line, from, out);
   } else if (message["refresh"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::refresh;
+    read_expiry(inner, out);
+  } else if (message["sub_refresh"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::sub_refresh;
     read_expiry(inner, out);
   } else if (message["unsubscribe"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::unsubscribe;
@@ -267,6 +271,8 @@ bool read_subscribe(std::string_view bytes, ServerMessage& out) {
   Fields fields(bytes);
   bool is_good = true;
   while (fields.next()) {
+    if (fields.field() == 1) out.expires = fields.value() != 0;
+    if (fields.field() == 2) out.ttl = static_cast<uint32_t>(fields.value());
     if (fields.field() == 3) out.recoverable = fields.value() != 0;
     if (fields.field() == 6) out.epoch = fields.string();
     if (fields.field() == 7) is_good = read_publication(fields.text(), out) && is_good;
@@ -479,6 +485,10 @@ bool read_protobuf(std::string_view bytes, ServerMessage& out) {
       case 14:
         out.kind = MessageKind::refresh;
         is_good = read_expiry(fields.text(), 3, 4, out);
+        break;
+      case 15:
+        out.kind = MessageKind::sub_refresh;
+        is_good = read_expiry(fields.text(), 1, 2, out);
         break;
       default:
         return false;

@@ -35,6 +35,7 @@ struct ServerMessage {
     presence,
     history,
     refresh,
+    sub_refresh,
     presence_stats,
     rpc,
     push_publication,
@@ -51,7 +52,7 @@ struct ServerMessage {
   std::string channel;   // of pushes
   int64_t number = 0;    // that stands for it: given by subscribe, in its place in pushes
   std::string client;    // connect; who joins or leaves
-  bool expires = false;  // connect, refresh, push_refresh
+  bool expires = false;  // connect, subscribe, refresh, sub_refresh, push_refresh
   uint32_t ttl = 0;
   std::vector<ServerMessage> subs;  // connect: server-side subscriptions, each with its channel
   bool recoverable = false;

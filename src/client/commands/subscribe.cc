@@ -148,7 +148,7 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
   if (!request.token.empty()) {
     GYRE_TRY(auth::Claims claims, verify_token(request));
     if (is_revoked(claims, user())) return client::refuse(errors::kPermissionDenied);
-    plan.end = claims.end();
+    if (!GYRE_PLANTED(subscription_outlives_token)) plan.end = claims.end();
     grant(claims.options, plan);
     plan.source = Source::subscription_token;
     plan.rights = channel::Rights(claims.allow);
@@ -272,7 +272,8 @@ Answer<auth::Claims> Session::verify_token(const protocol::SubscribeRequest& req
 
 bool Session::is_token_ours(const auth::SubscribeToken& token, std::string_view channel) const {
   const auth::Claims& claims = token.claims;
-  return claims.channel == channel && token.user == user() &&
+  return (claims.channel == channel || GYRE_PLANTED(token_of_any_channel)) &&
+         (token.user == user() || GYRE_PLANTED(token_of_any_user)) &&
          (claims.client.empty() || claims.client == id_.text());
 }
 
