@@ -74,6 +74,11 @@
   bug(sub_refresh_keeps_old_end, "a refreshed subscription ends when its old token does")          \
   bug(expired_token_refreshes, "a subscription goes on by a token that is over")                   \
   bug(revoked_token_keeps_channel, "a subscription goes on though its token is revoked")           \
+  bug(wildcard_on_first_shard, "a wildcard gets what is published on the first shard only")        \
+  bug(wildcard_needs_no_rule, "a wildcard is subscribed to though no rule allows it")              \
+  bug(wildcard_has_private, "a wildcard stands for private channels and those of some users, too") \
+  bug(wildcard_star_takes_rest, "a star at the end stands for more than one token")                \
+  bug(wildcard_leaves_others, "a wildcard is taken out though other shards listen to it")          \
   bug(rpc_answer_is_lost, "an RPC is answered without what its backend has said")                  \
   bug(blocked_user_slips_in, "a user who is blocked while connecting comes in")                    \
   bug(revocation_on_first_shard, "revoked tokens are looked for on one shard only")                \

@@ -66,13 +66,15 @@ Refusal refusal_of_wildcard(const Namespaces& namespaces, const ChannelName& nam
                          name.full.size() > rules.max_length || name.is_private ||
                          has_user_list(name.full, rules);
   if (is_broken) return errors::kBadRequest;
-  return denied_unless(wildcards->allows(name.full, name.namespace_name));
+  return denied_unless(wildcards->allows(name.full, name.namespace_name) ||
+                       GYRE_PLANTED(wildcard_needs_no_rule));
 }
 
 std::optional<std::string_view> namespace_for_wildcards(const Namespaces& namespaces,
                                                         std::string_view channel) {
   const NameRules& rules = namespaces.rules();
-  if (channel.size() > rules.max_length || has_user_list(channel, rules)) return std::nullopt;
+  const bool is_for_some = has_user_list(channel, rules) && !GYRE_PLANTED(wildcard_has_private);
+  if (channel.size() > rules.max_length || is_for_some) return std::nullopt;
   const ChannelName name = namespaces.parse(channel);
   const Namespace* ns = namespaces.find(name);
   if (name.is_private || !ns || !ns->allows_name(name)) return std::nullopt;

@@ -94,9 +94,12 @@ void Scenario::choose_channels() {
   if (chance(400)) add("newest", true, true, true);
   if (proxied_.subscribe) add_ruled_channels();
   if (chance(400)) add_token_channels();
+  // Brokers outside of the node carry none.
+  if (is_reliable() && chance(400)) add_wildcards();
   shared_channels_ = channels_.size();
   add_user_channels();
   for (const ChannelKind& kind : channels_) kinds_.emplace(kind.name, kind);
+  for (const ChannelKind& kind : wildcards_) kinds_.emplace(kind.name, kind);
 }
 
 // Rules that keep some clients from some things.
@@ -148,6 +151,42 @@ void Scenario::add_token_channels() {
   add_channels(kind, kCount);
   for (size_t i = channels_.size() - kCount; is_private && i < channels_.size(); ++i) {
     channels_[i].name.insert(0, "$");
+  }
+}
+
+// Channels of which wildcards stand for some, and wildcards of which a rule allows some. What comes
+// by a wildcard is live only, whatever the channels have.
+void Scenario::add_wildcards() {
+  ChannelKind kind;
+  kind.name = "tree";
+  kind.has_numbers = options_.seed % 3 == 0;
+  kind.has_filter = chance(400);
+  kind.has_history = chance(500);
+  if (kind.has_history) {
+    kind.history_size = static_cast<int32_t>(4 + below(12));
+    kind.history_ttl = static_cast<int64_t>(3 + below(30));
+    kind.is_recoverable = kind.is_positioned = chance(500);
+    kind.forces_positioning = kind.is_positioned && chance(500);
+  }
+  if (chance(200)) kind.subscribing = Allowed::nobody;
+  kind.users = {"user0"};
+  namespaces_.emplace_back(kind.name, options_of(kind));
+  for (const std::string_view name :
+       {"tree:a.0", "tree:a.1", "tree:b.0.1", "tree:a.2#user0", "$tree:a.3"}) {
+    ChannelKind& one = channels_.emplace_back(kind);
+    one.name = name;
+    one.needs_token = name.starts_with('$');
+    if (!name.contains('#')) one.users.clear();
+  }
+  constexpr std::string_view kWildcards[] = {"tree:a.*", "tree:*.0", "tree:*.*", "tree:>"};
+  wildcard_rule_ = kWildcards[below(std::size(kWildcards))];
+  for (const std::string_view name : kWildcards) {
+    ChannelKind& one = wildcards_.emplace_back();
+    one.name = name;
+    one.is_wildcard = true;
+    one.has_numbers = kind.has_numbers;
+    one.has_filter = kind.has_filter;
+    one.subscribing = stands_for(wildcard_rule_, name) ? kind.subscribing : Allowed::nobody;
   }
 }
 
@@ -223,6 +262,11 @@ channel::ChannelOptions Scenario::options_of(const ChannelKind& kind) {
 void Scenario::choose_settings() {
   auto namespaces = channel::Namespaces::compile({}, {}, namespaces_);
   GYRE_CHECK(namespaces);
+  if (!wildcards_.empty()) {
+    auto rules = channel::WildcardRules::compile(
+        namespaces->rules(), {{.pattern = wildcard_rule_, .namespace_name = "tree"}});
+    GYRE_CHECK(rules && namespaces->add_wildcards(std::move(*rules)));
+  }
   settings_.namespaces = std::make_shared<const channel::Namespaces>(std::move(*namespaces));
   settings_.ping_interval = static_cast<os::Nanos>(5 + below(20)) * kSecond;
   settings_.pong_timeout = 4 * kSecond;
@@ -248,6 +292,7 @@ app::NodeOptions Scenario::node_options() const {
   options.sockets = {.queue_bytes_max = has_floods_ ? 25'000u : 1'000'000u,
                      .write_timeout = 3 * kSecond};
   options.settings = std::make_shared<const client::Settings>(settings_);
+  options.wildcards_max = wildcards_.size();
   options.connection_tokens.hmac_secret_key = SdkClient::secret();
   options.subscription_tokens.hmac_secret_key = SdkClient::secret();
   options.proxies = proxies();
@@ -351,6 +396,9 @@ void Scenario::start_clients() {
     stage_.add(client);
     for (size_t at = 0; at < shared_channels_; ++at) {
       if (chance(500)) client.subscribe(channels_[at]);
+    }
+    for (const ChannelKind& wildcard : wildcards_) {
+      if (chance(500)) client.subscribe(wildcard);
     }
     agenda_.after(some_time(2 * kSecond), [&client] { client.start(); });
   }

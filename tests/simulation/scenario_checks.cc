@@ -42,7 +42,10 @@ void Scenario::check_quiet() {
   check_presence();
   check_members();
   if (backend_) check_rulings();
-  for (const auto& client : clients_) client->check_ends();
+  for (const auto& client : clients_) {
+    client->check_ends();
+    client->check_wildcards();
+  }
   size_t expected = 0;
   for (const auto& client : clients_) expected += client->live_channels().size();
   if (node_->most_queued() > 0) violation("bytes wait for somebody");

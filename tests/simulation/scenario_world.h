@@ -64,6 +64,7 @@ class Scenario {
   void add_channels(const ChannelKind& kind, size_t count);
   void restrict(ChannelKind& kind);
   void add_token_channels();
+  void add_wildcards();
   void add_user_channels();
   channel::ChannelOptions options_of(const ChannelKind& kind);
   static std::shared_ptr<const channel::DeliveryRule> delivery_rule(bool may_lose);
@@ -96,6 +97,8 @@ class Scenario {
   void plan();
   void plan_for(SdkClient& client);
   void act(SdkClient& client);
+  void act_on_wildcard(SdkClient& client);
+  void act_on_wildcard_by_api(const SdkClient& client);
   void plan_api();
   void act_by_api();
   void act_on_store();
@@ -173,6 +176,8 @@ class Scenario {
   std::vector<Namespace> namespaces_;
   std::vector<ChannelKind> channels_;
   size_t shared_channels_ = 0;  // of them, the first ones; the rest are the users' own
+  std::vector<ChannelKind> wildcards_;
+  std::string wildcard_rule_;  // allows those of them that it stands for
   std::map<std::string, ChannelKind> kinds_;
   client::Settings settings_;
   Proxied proxied_;

@@ -139,6 +139,8 @@ class SdkClient final : public SimWebSocket {
   bool is_refreshing() const { return is_asking(Question::Kind::refresh); }
   // Ends that should have come.
   void check_ends();
+  // Publications that should have come by wildcards.
+  void check_wildcards() const;
   // All that it wants is live.
   bool is_settled() const;
   std::string describe() const;
@@ -200,7 +202,14 @@ class SdkClient final : public SimWebSocket {
     bool may_jump = false;     // the next publication is the newest, whatever was before
     int64_t end = 0;           // Unix seconds; 0: none
     os::Nanos end_told = 0;
-    TokenSeal seal;     // of the token that it goes on by; issued at 0: there is none
+    TokenSeal seal;  // of the token that it goes on by; issued at 0: there is none
+    // Of a wildcard: what comes of each of the channels that it stands for. Places in the ledger.
+    struct Stream {
+      size_t due = 0;  // what must come begins here, before anything has come
+      std::optional<size_t> last_place;
+      size_t next() const { return last_place ? *last_place + 1 : due; }
+    };
+    std::map<std::string, Stream> streams;
     uint64_t life = 0;  // counts its times of being live
     std::set<std::string> seen;
   };
@@ -306,6 +315,11 @@ class SdkClient final : public SimWebSocket {
   void on_unsubscribe_push(const std::string& channel, uint32_t code);
   void on_publication(const std::string& channel, ReadPublication publication);
   void check_positioned(Subscription& subscription, const ReadPublication& publication);
+  // --- Wildcards (sdk_wildcards.cc)
+  void open_streams(Subscription& subscription) const;
+  void check_of_wildcard(Subscription& subscription, const ReadPublication& publication);
+  void check_nothing_missing(const Subscription& subscription, const std::string& channel,
+                             size_t end) const;
   void check_plain(Subscription& subscription, const ReadPublication& publication);
   void on_published(const Question& question);
   void on_presence(const Question& question, const ServerMessage& message);

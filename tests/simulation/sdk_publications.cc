@@ -66,6 +66,8 @@ void SdkClient::on_publication(const std::string& channel, ReadPublication publi
         fmt::format("{} in {}, which is not subscribed to", shortened(publication.data), channel));
   }
   take_payload(subscription, publication);
+  if (subscription.kind.is_wildcard) return check_of_wildcard(subscription, publication);
+  if (!publication.channel.empty()) violation(fmt::format("{} is no wildcard", channel));
   if (subscription.is_positioned) {
     check_positioned(subscription, publication);
   } else {

@@ -218,6 +218,7 @@ void SdkClient::go_live(Subscription& subscription, const Question* question,
       violation(fmt::format("a position for {}", channel));
     }
     subscription.progress.base.reset();
+    if (subscription.kind.is_wildcard) open_streams(subscription);
     note(fmt::format("subscribed to {}", channel));
     return;
   }

@@ -62,7 +62,8 @@ ReadPublication read_publication(const dom::object& object, std::string_view mes
                       .text = {},
                       .is_delta = truth(object, "delta"),
                       .offset = number(object, "offset"),
-                      .epoch = text(object, "epoch")};
+                      .epoch = text(object, "epoch"),
+                      .channel = text(object, "channel")};
   one.text = one.data.starts_with('"') ? text(object, "data") : one.data;
   return one;
 }
@@ -259,6 +260,7 @@ bool read_publication(std::string_view bytes, ServerMessage& out) {
     if (fields.field() == 4) one.data = fields.string();
     if (fields.field() == 6) one.offset = fields.value();
     if (fields.field() == 8) one.is_delta = fields.value() != 0;
+    if (fields.field() == 10) one.channel = fields.string();
     if (fields.field() == 14) one.epoch = fields.string();
   }
   one.text = one.data;

@@ -20,6 +20,7 @@ struct ReadPublication {
   bool is_delta = false;
   uint64_t offset = 0;
   std::string epoch;
+  std::string channel;  // that it was published in, if it comes by a wildcard
 };
 
 // A message of the server, in either encoding (spec framing.md 3), as far as simulated clients look
