@@ -79,6 +79,8 @@
   bug(wildcard_has_private, "a wildcard stands for private channels and those of some users, too") \
   bug(wildcard_star_takes_rest, "a star at the end stands for more than one token")                \
   bug(wildcard_leaves_others, "a wildcard is taken out though other shards listen to it")          \
+  bug(older_connection_stays, "a user who may have one connection keeps the older one as well")    \
+  bug(newer_connection_goes, "of a user's connections the newer one makes way")                    \
   bug(rpc_answer_is_lost, "an RPC is answered without what its backend has said")                  \
   bug(blocked_user_slips_in, "a user who is blocked while connecting comes in")                    \
   bug(revocation_on_first_shard, "revoked tokens are looked for on one shard only")                \

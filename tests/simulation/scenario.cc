@@ -208,7 +208,9 @@ void Scenario::add_user_channels() {
   kind.history_size = kind.has_history ? 10 : 0;
   kind.history_ttl = kind.has_history ? 30 : 0;
   kind.forces_positioning = kind.has_history && chance(500);
-  kind.has_presence = chance(400);
+  // Whether there is a connection already is read from presence, which some engines have late.
+  settings_.single_connection = is_reliable() && chance(400);
+  kind.has_presence = settings_.single_connection || chance(400);
   kind.subscribing = Allowed::nobody;
   namespaces_.emplace_back(kind.name, options_of(kind));
   for (size_t i = 0; i < users_; ++i) {
@@ -387,6 +389,7 @@ void Scenario::start_clients() {
                          .reads_on = !faults_.may_strike(fault::Point::small_backlog)},
             .recovery_limit = settings_.recovery_max_publication_limit,
             .channels = &kinds_,
+            .may_be_displaced = displacement(i),
             .own_channel = own,
             .may_get = may_get,
             .attendance = attendance_.get(),
@@ -404,6 +407,20 @@ void Scenario::start_clients() {
   }
   api_ = std::make_unique<ApiClient>(stage_.network(), record_, kNodePort, !is_reliable());
   stage_.add(*api_);
+}
+
+// For the client of that index.
+std::function<bool(const std::string& user, os::Nanos asked)> Scenario::displacement(
+    size_t index) const {
+  if (!settings_.single_connection) return {};
+  return [this, index](const std::string& user, os::Nanos asked) {
+    for (size_t i = 0; i < clients_.size(); ++i) {
+      const SdkClient& other = *clients_[i];
+      if (i == index || other.user() != user || !other.has_own_channel()) continue;
+      if (other.connecting_until() >= asked) return true;
+    }
+    return false;
+  };
 }
 
 // --- Time

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,6 +74,7 @@ class Scenario {
   void make_world_outside();
   void start_node();
   void start_clients();
+  std::function<bool(const std::string& user, os::Nanos asked)> displacement(size_t index) const;
   ScenarioResult result();
 
   // --- Backends (scenario_backend.cc)
@@ -139,6 +141,7 @@ class Scenario {
   void check_positions();
   void check_presence();
   void check_members();
+  void check_single_connections();
   void leave();
   void drain();
   void check_empty();

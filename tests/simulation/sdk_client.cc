@@ -42,6 +42,7 @@ void SdkClient::start() {
 void SdkClient::on_open() {
   state_ = State::connecting;
   note("asks to connect");
+  connect_asked_ = network().now();
   std::string out;
   protocol::ConnectRequest request;
   request.name = "simulation";
@@ -90,6 +91,8 @@ void SdkClient::ask_now(Question question, const protocol::Request& request) {
 }
 
 void SdkClient::forget_connection() {
+  // What is on its way still arrives.
+  if (is_asking(Question::Kind::connect)) connecting_until_ = network().now() + 5 * os::kSecond;
   questions_.clear();
   for (auto& [name, subscription] : subscriptions_) {
     set_state(subscription, Subscription::State::none);
@@ -116,6 +119,7 @@ void SdkClient::on_close(uint16_t code) {
 // As SDKs do, and as applications do that get a new token or hope to be let in again.
 bool SdkClient::returns_after(uint16_t code) const {
   if (code == 3500) return !has_sent_foreign_token_;
+  if (code == 3504) return !is_calm_ && network().chance(600);
   return code == 3503 || code == 3507 || protocol::Disconnect{code, {}}.reconnects();
 }
 
@@ -173,6 +177,8 @@ void SdkClient::check_disconnect(uint16_t code) {
     case 3500:
       if (has_sent_foreign_token_ || is_showing_foreign_token()) break;
       return check_banned(code);
+    case 3504:
+      return check_displaced();
     case 3503:
     case 3507:
       return check_banned(code);
@@ -330,6 +336,8 @@ void SdkClient::on_connected(const Question& question, const ServerMessage& mess
   client_id_ = message.client;
   note(fmt::format("connected as {}", client_id_));
   state_ = State::connected;
+  connecting_until_ = std::max(connecting_until_, network().now());
+  let_in_ = network().now();
   check_let_in(question, message);
   on_expiry(message);
   for (const ServerMessage& sub : message.subs) on_subscribed_by_server(sub.channel, sub);
@@ -345,6 +353,10 @@ void SdkClient::on_connected(const Question& question, const ServerMessage& mess
 void SdkClient::on_error(const Question& question, uint32_t code) {
   note(fmt::format("error {} for {} of {}", code, name_of(question.kind), question.channel));
   if (question.kind == Question::Kind::subscribe && code != 105) ++endings_[question.channel];
+  // Others make way before the server looks at the end of what lets it in.
+  if (question.kind == Question::Kind::connect && code == 110) {
+    connecting_until_ = std::max(connecting_until_, network().now());
+  }
   if (question.kind == Question::Kind::sub_refresh) return on_sub_refresh_refused(question, code);
   if (question.shown && is_refused_by_token(question, code)) return;
   if (is_refused_by_backend(question, code)) return on_refused_by_backend(question, code);

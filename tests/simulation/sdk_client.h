@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -60,6 +61,9 @@ class SdkClient final : public SimWebSocket {
     int32_t recovery_limit = 300;
     // All that there are, by name: for subscriptions that the server makes.
     const std::map<std::string, ChannelKind>* channels = nullptr;
+    // Whether the user's other clients may have displaced one whose connection has been asked for
+    // then; null: users may have several connections.
+    std::function<bool(const std::string& user, os::Nanos asked)> may_be_displaced;
     std::string own_channel;           // that it is subscribed to when it connects; empty: none
     std::vector<std::string> may_get;  // channels that it may get with its connection
     Attendance* attendance = nullptr;
@@ -137,6 +141,16 @@ class SdkClient final : public SimWebSocket {
   std::pair<std::string, std::string> subscription_by_token() const;
   uint64_t refreshes() const { return refreshes_; }
   bool is_refreshing() const { return is_asking(Question::Kind::refresh); }
+  // When it has asked to be let in last, and when it was let in last.
+  os::Nanos connect_asked() const { return connect_asked_; }
+  os::Nanos let_in() const { return let_in_; }
+  // Until when the server may have gone about letting it in.
+  os::Nanos connecting_until() const {
+    return state_ == State::connecting ? network().now() : connecting_until_;
+  }
+  bool has_own_channel() const { return !options_.own_channel.empty(); }
+  // It has its user's own channel, and has had it since it was let in.
+  bool holds_own_channel() const;
   // Ends that should have come.
   void check_ends();
   // Publications that should have come by wildcards.
@@ -280,6 +294,7 @@ class SdkClient final : public SimWebSocket {
   void on_refused_by_backend(const Question& question, uint32_t code);
   bool is_ended_by_backend(uint16_t code) const;
   void check_banned(uint16_t code) const;
+  void check_displaced() const;
   void check_let_in(const Question& question, const ServerMessage& message);
   void check_promptness(const Question& question) const;
   void on_called(const Question& question, const ServerMessage& message);
@@ -357,7 +372,10 @@ class SdkClient final : public SimWebSocket {
   bool is_asleep_ = false;
   bool is_calm_ = false;
   bool has_sent_foreign_token_ = false;
-  os::Nanos opened_ = 0;     // when the connection began
+  os::Nanos opened_ = 0;  // when the connection began
+  os::Nanos connect_asked_ = 0;
+  os::Nanos connecting_until_ = 0;
+  os::Nanos let_in_ = 0;
   std::string connect_key_;  // of the backend's ruling
   TokenSeal made_;           // of the token that it has made last
   std::optional<int64_t> made_end_;

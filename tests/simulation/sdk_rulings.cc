@@ -174,6 +174,20 @@ void SdkClient::check_banned(uint16_t code) const {
   }
 }
 
+// Another connection of the user has taken its place; that was let in later, or at the same time.
+void SdkClient::check_displaced() const {
+  if (!options_.may_be_displaced || !options_.may_be_displaced(options_.user, connect_asked_)) {
+    violation("had to make way for nobody");
+  }
+}
+
+bool SdkClient::holds_own_channel() const {
+  if (state_ != State::connected || options_.own_channel.empty()) return false;
+  const auto own = subscriptions_.find(options_.own_channel);
+  return own != subscriptions_.end() && own->second.state == Subscription::State::live &&
+         own->second.live_since == let_in_;
+}
+
 // What was published after the answer that it must go is not for it.
 void SdkClient::check_allowed_to_hear(const Subscription& subscription,
                                       const Ledger::Entry& entry) const {

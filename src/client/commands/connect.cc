@@ -279,7 +279,8 @@ runtime::Task<Answer<void>> Session::displace_others(std::string user, std::stri
     log::error("error reading presence of a personal channel", {{"error", stats.error().context}});
     co_return client::refuse(disconnects::kServerError);
   }
-  if (stats->clients == 0) co_return Answer<void>();
+  if (stats->clients == 0 || GYRE_PLANTED(older_connection_stays)) co_return Answer<void>();
+  if (GYRE_PLANTED(newer_connection_goes)) co_return client::refuse(disconnects::kConnectionLimit);
   Target others{.user = std::move(user), .client = {}, .session = {}, .spared = {id_.text()}};
   co_await services_.audience->disconnect(std::move(others), disconnects::kConnectionLimit);
   co_return Answer<void>();

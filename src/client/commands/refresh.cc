@@ -167,8 +167,9 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
   keep_token(subscription->channel, claims);
   subscription->rights = channel::Rights(claims.allow);
   set_chan_info(*subscription, claims.options.info);
-  if (!GYRE_PLANTED(sub_refresh_keeps_old_end))
+  if (!GYRE_PLANTED(sub_refresh_keeps_old_end)) {
     subscription->expires_at = Subscription::expiry(end);
+  }
   if (end) {
     start_presence_ticks();
     result.expires = true;

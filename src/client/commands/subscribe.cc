@@ -148,7 +148,7 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
   if (!request.token.empty()) {
     GYRE_TRY(auth::Claims claims, verify_token(request));
     if (is_revoked(claims, user())) return client::refuse(errors::kPermissionDenied);
-    if (!GYRE_PLANTED(subscription_outlives_token)) plan.end = claims.end();
+    plan.end = claims.end();
     grant(claims.options, plan);
     plan.source = Source::subscription_token;
     plan.rights = channel::Rights(claims.allow);
