@@ -76,7 +76,7 @@
   bug(revoked_token_keeps_channel, "a subscription goes on though its token is revoked")           \
   bug(wildcard_on_first_shard, "a wildcard gets what is published on the first shard only")        \
   bug(wildcard_needs_no_rule, "a wildcard is subscribed to though no rule allows it")              \
-  bug(wildcard_has_private, "a wildcard stands for private channels and those of some users, too") \
+  bug(wildcard_has_user_lists, "a wildcard stands for channels of some users, too")                \
   bug(wildcard_star_takes_rest, "a star at the end stands for more than one token")                \
   bug(wildcard_leaves_others, "a wildcard is taken out though other shards listen to it")          \
   bug(older_connection_stays, "a user who may have one connection keeps the older one as well")    \

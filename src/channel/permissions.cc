@@ -73,7 +73,7 @@ Refusal refusal_of_wildcard(const Namespaces& namespaces, const ChannelName& nam
 std::optional<std::string_view> namespace_for_wildcards(const Namespaces& namespaces,
                                                         std::string_view channel) {
   const NameRules& rules = namespaces.rules();
-  const bool is_for_some = has_user_list(channel, rules) && !GYRE_PLANTED(wildcard_has_private);
+  const bool is_for_some = has_user_list(channel, rules) && !GYRE_PLANTED(wildcard_has_user_lists);
   if (channel.size() > rules.max_length || is_for_some) return std::nullopt;
   const ChannelName name = namespaces.parse(channel);
   const Namespace* ns = namespaces.find(name);
