@@ -129,6 +129,7 @@ class NodeShard {
   // For the simulation, which looks whether anything is left.
   const hub::LocalHub& hub() const { return hub_; }
   const hub::Homes& homes() const { return homes_; }
+  const hub::Wildcards* wildcards() const { return wildcards_ ? &*wildcards_ : nullptr; }
   const client::Census& census() const { return census_; }
 
  private:

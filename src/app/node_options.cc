@@ -222,6 +222,7 @@ Result<std::shared_ptr<const client::Settings>> settings(const config::Tree& tre
       tree.boolean("client.subscribe_to_user_personal_channel.single_connection");
   if (tree.boolean("rpc.ping.enabled")) result.rpc_ping_method = tree.text("rpc.ping.method");
   result.rpc = rpc_rules(tree);
+  result.has_capabilities = tree.boolean("gyre.capabilities.enabled");
   result.connect_include_server_time = tree.boolean("client.connect_include_server_time");
   if (tree.duration("client.ping_interval") <= tree.duration("client.pong_timeout")) {
     return fail(Errc::invalid, "client.ping_interval must be greater than client.pong_timeout");
@@ -396,6 +397,7 @@ Result<Reloaded> reloaded_options(const config::Tree& tree, const NodeOptions& r
   next.single_connection = fresh->single_connection;
   next.rate_limits = fresh->rate_limits;
   next.rpc = fresh->rpc;
+  next.has_capabilities = fresh->has_capabilities;
   Reloaded reloaded{
       .settings = std::make_shared<const client::Settings>(std::move(next)),
       .connection_tokens = connect_token_options(tree),

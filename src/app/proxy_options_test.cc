@@ -218,5 +218,15 @@ TEST(NodeOptions, HaveProxiesInNamespacesOfChannelsAndMethods) {
   EXPECT_EQ(*reloaded->settings->rpc.proxy_of("m"), "");
 }
 
+TEST(NodeOptions, HeedCapabilitiesOfBackendsFromAReloadOn) {
+  const auto options = node_options(proxied_tree("{}"));
+  ASSERT_TRUE(options) << options.error().context;
+  EXPECT_FALSE(options->settings->has_capabilities);
+  const auto reloaded =
+      reloaded_options(proxied_tree(R"({"gyre":{"capabilities":{"enabled":true}}})"), *options);
+  ASSERT_TRUE(reloaded);
+  EXPECT_TRUE(reloaded->settings->has_capabilities);
+}
+
 }  // namespace
 }  // namespace gyre::app

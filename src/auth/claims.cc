@@ -15,10 +15,6 @@ namespace {
 
 namespace dom = simdjson::ondemand;
 
-// More is no token that anybody has made on purpose.
-constexpr size_t kCapabilitiesMax = 256;
-constexpr size_t kCapabilityChannelsMax = 1024;  // of all of them together
-constexpr size_t kAllowedMax = 16;
 constexpr size_t kPathMax = 16;
 
 // What follows throws simdjson_error inside of read_claims only: its own way of telling a wrong
@@ -137,22 +133,13 @@ void check(bool is_well) {
 std::vector<std::string> allow_of(dom::value value) {
   std::vector<std::string> words;
   for (auto element : value.get_array()) {
-    check(words.size() < kAllowedMax);
+    check(CapabilityBounds::has_room_for_word(words));
     words.push_back(text_of(element.value()));
   }
   return words;
 }
 
-Capability::Match match_of(std::string_view text) {
-  if (text == "wildcard") return Capability::Match::wildcard;
-  if (text == "regex") return Capability::Match::regex;
-  // To pass over one that we do not understand could let a later one allow more.
-  check(text.empty() || text == "exact");
-  return Capability::Match::exact;
-}
-
-// `channels`: how many there may still be.
-Capability capability_of(dom::value value, size_t& channels) {
+Capability capability_of(dom::value value, CapabilityBounds& bounds) {
   Capability result;
   for (auto field : value.get_object()) {
     const std::string key(std::string_view(field.unescaped_key()));
@@ -161,11 +148,13 @@ Capability capability_of(dom::value value, size_t& channels) {
     if (key == "channels") {
       result.channels.clear();
       for (auto element : inner.get_array()) {
-        check(channels-- > 0);
+        check(bounds.take_channel());
         result.channels.push_back(text_of(element.value()));
       }
     } else if (key == "match") {
-      result.match = match_of(text_of(inner));
+      const std::optional<Capability::Match> match = match_of(text_of(inner));
+      check(match.has_value());
+      result.match = *match;
     } else if (key == "allow") {
       result.allow = allow_of(inner);
     }
@@ -175,10 +164,10 @@ Capability capability_of(dom::value value, size_t& channels) {
 
 std::vector<Capability> capabilities_of(dom::value value) {
   std::vector<Capability> result;
-  size_t channels = kCapabilityChannelsMax;
+  CapabilityBounds bounds;
   for (auto element : value.get_array()) {
-    check(result.size() < kCapabilitiesMax);
-    result.push_back(capability_of(element.value(), channels));
+    check(bounds.take_entry());
+    result.push_back(capability_of(element.value(), bounds));
   }
   return result;
 }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "auth/capability.h"
 #include "base/result.h"
 
 namespace gyre::auth {
@@ -27,16 +28,6 @@ struct SubscriptionOptions {
   std::string info;  // raw JSON, or bytes from b64info
   std::string data;
   Override override_options;
-};
-
-// One of a token's `caps`: what its bearer may do with the channels that match
-// (docs/capabilities.md). Words that we do not know allow nothing.
-struct Capability {
-  enum class Match : uint8_t { exact, wildcard, regex };
-  std::vector<std::string> channels;
-  Match match = Match::exact;
-  std::vector<std::string> allow;
-  friend bool operator==(const Capability&, const Capability&) = default;
 };
 
 // The claims that we know, of connection and subscription tokens alike. Raw values keep their

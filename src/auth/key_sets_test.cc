@@ -8,7 +8,6 @@
 #include "auth/test_support.h"
 #include "auth/token_verifier.h"
 #include "base/base64.h"
-#include "os/manual_kernel.h"
 #include "outbound/test_support.h"
 #include "runtime/test_support.h"
 
@@ -137,10 +136,8 @@ TEST(KeyAddress, FillsInPlainValues) {
   }
 }
 
-class KeySetsTest : public testing::Test {
+class KeySetsTest : public runtime::UnconnectedShardTest {
  protected:
-  KeySetsTest() { shard_.attach(events_, output_); }
-
   static runtime::Task<void> keep(runtime::Task<Result<void>> task,
                                   std::optional<Result<void>>* result) {
     result->emplace(co_await std::move(task));
@@ -151,17 +148,7 @@ class KeySetsTest : public testing::Test {
     results_.push_back(result);
     return result;
   }
-  void pass(os::Nanos time) {
-    kernel_.now += time;
-    shard_.turn(0);
-  }
 
-  os::ManualKernel kernel_;
-  runtime::NoEvents events_;
-  runtime::NoOutput output_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
   outbound::ManualClient client_;
   KeySets sets_{shard_, client_};
   std::vector<std::shared_ptr<std::optional<Result<void>>>> results_;
@@ -188,10 +175,10 @@ TEST_F(KeySetsTest, KeepsKeysForAnHour) {
   const KeyReference ec{"https://k/", "ec"};
   load();
   client_.answer(set_of({kEcJwk}));
-  pass(3599 * os::kSecond);
+  advance(3599 * os::kSecond);
   EXPECT_TRUE(sets_.find(ec));
   EXPECT_TRUE(sets_.is_settled(ec));
-  pass(os::kSecond);
+  advance(os::kSecond);
   EXPECT_FALSE(sets_.find(ec));
   EXPECT_FALSE(sets_.is_settled(ec));
 }
@@ -204,7 +191,7 @@ TEST_F(KeySetsTest, LooksAgainForNewKeysNotMoreThanOnceASecond) {
   const auto at_once = load();
   EXPECT_EQ(client_.waiting(), 0u);
   EXPECT_TRUE(*at_once && **at_once);
-  pass(os::kSecond);
+  advance(os::kSecond);
   EXPECT_FALSE(sets_.is_settled(ed));
   load();
   client_.answer(set_of({kEcJwk, kEdJwk}));
@@ -222,7 +209,7 @@ TEST_F(KeySetsTest, TriesTwiceAndTellsTheFailure) {
   const auto again = load();
   EXPECT_EQ(client_.waiting(), 0u);
   EXPECT_FALSE(**again);
-  pass(os::kSecond);
+  advance(os::kSecond);
   const auto later = load();
   client_.answer("no JSON");
   client_.answer(set_of({kEcJwk}));
@@ -232,7 +219,7 @@ TEST_F(KeySetsTest, TriesTwiceAndTellsTheFailure) {
 TEST_F(KeySetsTest, AFailureLeavesWhatIsKnown) {
   load();
   client_.answer(set_of({kEcJwk}));
-  pass(os::kSecond);
+  advance(os::kSecond);
   load();
   client_.answer("", 500);
   client_.answer("", 500);
@@ -338,7 +325,7 @@ TEST_F(KeyProvidersTest, AudienceAndKeyMustFit) {
 
 TEST_F(KeyProvidersTest, AskForTheSetOfTheFirstThatFits) {
   const auto missing = [&](std::string_view claims, const char* id = "n") {
-    pass(os::kSecond);  // or it would not be asked for again
+    advance(os::kSecond);  // or it would not be asked for again
     return verifier.missing_key_set(one.sign("ES256", id, std::string(claims)));
   };
   EXPECT_EQ(missing(R"({"iss":"https://one"})"), "https://k/one");

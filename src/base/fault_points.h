@@ -67,6 +67,20 @@
   bug(refresh_holds_commands, "commands wait while a backend is asked for a connection's end")     \
   bug(expired_subscription_stays, "a subscription goes on though its backend has ended it")        \
   bug(subscription_is_asked_early, "the grace of an expired subscription is forgotten")            \
+  bug(token_of_any_channel, "a subscription token is good for every channel")                      \
+  bug(token_of_any_user, "a subscription token is good for every user")                            \
+  bug(private_needs_no_token, "private channels are subscribed to without a token")                \
+  bug(subscription_outlives_token, "the end that a subscription token sets is forgotten")          \
+  bug(sub_refresh_keeps_old_end, "a refreshed subscription ends when its old token does")          \
+  bug(expired_token_refreshes, "a subscription goes on by a token that is over")                   \
+  bug(revoked_token_keeps_channel, "a subscription goes on though its token is revoked")           \
+  bug(wildcard_on_first_shard, "a wildcard gets what is published on the first shard only")        \
+  bug(wildcard_needs_no_rule, "a wildcard is subscribed to though no rule allows it")              \
+  bug(wildcard_has_user_lists, "a wildcard stands for channels of some users, too")                \
+  bug(wildcard_star_takes_rest, "a star at the end stands for more than one token")                \
+  bug(wildcard_leaves_others, "a wildcard is taken out though other shards listen to it")          \
+  bug(older_connection_stays, "a user who may have one connection keeps the older one as well")    \
+  bug(newer_connection_goes, "of a user's connections the newer one makes way")                    \
   bug(rpc_answer_is_lost, "an RPC is answered without what its backend has said")                  \
   bug(blocked_user_slips_in, "a user who is blocked while connecting comes in")                    \
   bug(revocation_on_first_shard, "revoked tokens are looked for on one shard only")                \

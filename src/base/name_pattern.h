@@ -9,7 +9,8 @@
 namespace gyre {
 
 // Whether the text is what the pattern says: `*` stands for any sequence of characters, every other
-// character for itself.
+// character for itself. Takes time by the size of both, not of their product: clients choose names,
+// and the bearers of tokens may have chosen patterns.
 bool matches_wildcard(std::string_view pattern, std::string_view text);
 
 // Letters, digits and underscores, and no digit in front.

@@ -48,6 +48,19 @@ TEST(Wildcard, TriesEveryPlaceForAStar) {
   EXPECT_FALSE(matches_wildcard("", "a"));
   EXPECT_FALSE(matches_wildcard("n?ws[a]{a,b}", "newsaa"));
   EXPECT_FALSE(matches_wildcard(std::string(200, '*') + "b", std::string(255, 'a')));
+  EXPECT_TRUE(matches_wildcard("*aab*b", "aaabab"));
+  EXPECT_FALSE(matches_wildcard("ab*ba", "aba")) << "the same b twice";
+}
+
+// Long enough for every way in which a part is looked for.
+TEST(Wildcard, FindsLongPartsInLongNames) {
+  for (const size_t size : {1u, 2u, 3u, 20u, 255u, 256u, 257u, 1000u}) {
+    const std::string part = std::string(size, 'a') + "b";
+    const std::string name = std::string(65'536, 'a');
+    EXPECT_FALSE(matches_wildcard("*" + part + "*", name)) << size;
+    EXPECT_TRUE(matches_wildcard("*" + part + "*c", name + "bc")) << size;
+    EXPECT_FALSE(matches_wildcard("*" + part + "*" + part, name + "b")) << size;
+  }
 }
 
 TEST(NamePattern, SaysWhatIsWrong) {

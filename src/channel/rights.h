@@ -7,8 +7,8 @@
 
 namespace gyre::channel {
 
-// What a token lets its bearer do with a channel, whatever the options of the namespace say
-// (docs/capabilities.md).
+// What a token or a backend lets a connection do with a channel, whatever the options of the
+// namespace say (docs/capabilities.md).
 class Rights {
  public:
   enum Right : uint8_t { kSubscribe = 1, kPublish = 2, kPresence = 4, kHistory = 8 };

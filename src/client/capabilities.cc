@@ -14,7 +14,7 @@ namespace {
 using Match = auth::Capability::Match;
 
 constexpr size_t kPatternBytesMax = 1024;
-constexpr size_t kRegexesMax = 32;                    // of a token
+constexpr size_t kRegexesMax = 32;                    // of a list
 constexpr int64_t kRegexBytesMax = int64_t{1} << 17;  // of memory for one
 
 }  // namespace

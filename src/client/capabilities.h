@@ -18,8 +18,8 @@ class RE2;
 
 namespace gyre::client {
 
-// Regular expressions of tokens, compiled; those that were used last are kept, as many tokens have
-// the same ones, and one that is compiled takes kilobytes. One for each shard.
+// Regular expressions of capabilities, compiled; those that were used last are kept, as many
+// connections have the same ones, and one that is compiled takes kilobytes. One for each shard.
 class RegexCache {
  public:
   explicit RegexCache(size_t most = 256);
@@ -40,7 +40,8 @@ class RegexCache {
   boost::unordered_flat_map<std::string_view, std::list<Entry>::iterator> by_pattern_;
 };
 
-// The `caps` of a connection's token (docs/capabilities.md). Immutable; owned by the session.
+// The `caps` that a token or a backend has given a connection (docs/capabilities.md). Immutable;
+// owned by the session.
 class Capabilities {
  public:
   // Fails if a pattern is too long, or a regular expression is none.

@@ -32,12 +32,19 @@ class Session::Joining {
   bool is_live_ = false;
 };
 
+// What a subscribe asks for that it does not get in any case.
+struct Session::Wishes {
+  channel::StreamWish stream;
+  bool is_recovering = false;
+  bool follows_members = false;
+};
+
 // What a subscription is going to be, when everything has been checked.
 struct Session::SubscribePlan {
   std::string channel;
   uint16_t flags = 0;  // Subscription::Flag
   Source source = Source::unknown;
-  channel::Rights rights;                  // that the subscription's token gives
+  channel::Rights rights;                  // that its token or backend gives
   std::optional<std::string> wildcard_of;  // a wildcard's namespace; nothing: it is a channel
   bool is_recoverable = false;
   bool was_recovering = false;

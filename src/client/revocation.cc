@@ -52,6 +52,7 @@ void Session::end_what_is_revoked() {
     return close(protocol::disconnects::kInvalidToken);
   }
   std::vector<std::string> channels;
+  if (GYRE_PLANTED(revoked_token_keeps_channel)) return;
   for (const auto& [channel, token] : rare_->subscription_tokens) {
     const std::string_view name = services_.hub.name(channel);
     if (moderation.is_revoked(token, user(), name, now)) channels.emplace_back(name);

@@ -1,18 +1,26 @@
-// What a session's tokens let it do beyond the options of namespaces (docs/capabilities.md).
+// What tokens and backends let a session do beyond the options of namespaces
+// (docs/capabilities.md).
 #include "client/capabilities.h"
 #include "client/session.h"
 
 namespace gyre::client {
 
-Answer<void> Session::keep_capabilities(std::vector<auth::Capability> claims) {
-  if (claims.empty() || !services_.regexes) {
+Result<void> Session::keep_capabilities(std::vector<auth::Capability> given) {
+  if (given.empty() || !services_.regexes) {
     if (rare_) rare_->capabilities = nullptr;
     return {};
   }
-  auto capabilities = Capabilities::create(std::move(claims), *services_.regexes);
-  if (!capabilities) return client::refuse(protocol::disconnects::kInvalidToken);
-  rare().capabilities = std::make_unique<const Capabilities>(std::move(*capabilities));
+  GYRE_TRY(Capabilities capabilities, Capabilities::create(std::move(given), *services_.regexes));
+  rare().capabilities = std::make_unique<const Capabilities>(std::move(capabilities));
   return {};
+}
+
+bool Session::keep_capabilities_of(proxy::Backend& backend, proxy::Capabilities caps) {
+  const Result<void> kept = keep_capabilities(std::move(caps.list));
+  if (!kept) {
+    backend.note_failure({kept.error().code, "caps of the answer: " + kept.error().context});
+  }
+  return kept.has_value();
 }
 
 channel::Rights Session::rights(std::string_view channel) const {

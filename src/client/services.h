@@ -47,7 +47,7 @@ struct Services {
   Streams* streams = nullptr;               // of backends; null: there are none
   const Moderation* moderation = nullptr;   // who is blocked, what is revoked; null: nothing can be
   UserStatuses* user_statuses = nullptr;    // what users have done last; null: it is not kept
-  RegexCache* regexes = nullptr;            // of tokens' capabilities; null: there are none
+  RegexCache* regexes = nullptr;            // of capabilities; null: there are none
   hub::Wildcards* wildcards = nullptr;      // null: there are none
   bool tells_of_connections = false;        // the server API does (gyre.connections)
   runtime::MemoryPressure& memory = runtime::MemoryPressure::unlimited();

@@ -256,7 +256,8 @@ proxy::Caller Session::caller() const {
           .encoding = encoding(),
           .user = user(),
           .meta = rare_ ? std::string_view(rare_->meta) : std::string_view(),
-          .headers = rare_ ? rare_->headers.get() : nullptr};
+          .headers = rare_ ? rare_->headers.get() : nullptr,
+          .rules = {.has_capabilities = services_.settings->has_capabilities}};
 }
 
 void Session::on_pong() {

@@ -98,7 +98,7 @@ class Session final : public LocalCounted, runtime::Timer {
     // revoked or told of at all.
     std::optional<TokenMark> token;
     std::vector<std::pair<hub::ChannelSlot, TokenMark>> subscription_tokens;
-    std::unique_ptr<const Capabilities> capabilities;  // null: the token gives none
+    std::unique_ptr<const Capabilities> capabilities;  // null: there are none
     std::unique_ptr<Introduction> introduction;        // null: nobody is told of it
     // A frame behind a command in work, and how much of it has been processed.
     struct Waiting {
@@ -196,11 +196,18 @@ class Session final : public LocalCounted, runtime::Timer {
                                        const channel::Resolved& resolved) const;
   static Source source_of(channel::Ground ground);
   static void grant(const auth::SubscriptionOptions& granted, SubscribePlan& plan);
+  struct Wishes;
+  static Answer<void> grant_wishes(const channel::Resolved& resolved, const Wishes& wishes,
+                                   const channel::Requester& who, SubscribePlan& plan);
+  Answer<void> allow(const proxy::Allow& allow, const protocol::SubscribeRequest& request,
+                     const channel::Resolved& resolved, SubscribePlan& plan) const;
   runtime::Task<Answer<void>> ask_to_subscribe(const protocol::SubscribeRequest& request,
+                                               const channel::Resolved& resolved,
                                                SubscribePlan& plan);
   // commands/subscribe_stream.cc
   runtime::Task<Answer<void>> open_stream(const protocol::SubscribeRequest& request,
-                                          SubscribePlan& plan, proxy::StreamRef& stream);
+                                          const channel::Resolved& resolved, SubscribePlan& plan,
+                                          proxy::StreamRef& stream);
   void start_following(const std::string& channel, proxy::StreamRef stream);
   static runtime::Task<void> follow(Ref<Session> self, std::string channel, hub::ChannelSlot slot,
                                     proxy::StreamRef stream);
@@ -211,7 +218,8 @@ class Session final : public LocalCounted, runtime::Timer {
                            const channel::ChannelOptions& options, SubscribePlan& plan) const;
   Answer<auth::Claims> verify_token(const protocol::SubscribeRequest& request) const;
   bool is_token_ours(const auth::SubscribeToken& token, std::string_view channel) const;
-  SubscribePlan plan_server_side(std::string_view channel, const channel::ChannelOptions& options,
+  SubscribePlan plan_server_side(const channel::ChannelName& name,
+                                 const channel::ChannelOptions& options,
                                  const auth::SubscriptionOptions& wanted) const;
   runtime::Task<Answer<hub::Joined>> join(const SubscribePlan& plan, Joining& joining);
   runtime::Task<Answer<hub::Joined>> join_wildcard(const SubscribePlan& plan, bool is_listening);
@@ -245,7 +253,7 @@ class Session final : public LocalCounted, runtime::Timer {
   runtime::Task<Answer<void>> refresh_with_key_set(const CommandBox& box);
   Answer<void> apply_refresh(std::string_view token, protocol::RefreshResult& result);
   static runtime::Task<void> refresh_by_backend(Ref<Session> self);
-  void apply_refresh(const Result<proxy::Response<proxy::RefreshResult>>& asked);
+  void apply_refresh(Result<proxy::Response<proxy::RefreshResult>> asked);
   bool has_other_token_channels(const auth::Claims& claims) const;
   void sub_refresh(uint32_t id, const protocol::SubRefreshRequest& request);
   runtime::Task<Answer<void>> sub_refresh_with_key_set(const CommandBox& box);
@@ -298,9 +306,12 @@ class Session final : public LocalCounted, runtime::Timer {
   // The user has had a connection until now.
   void note_online() const;
 
-  // --- Capabilities of tokens (rights.cc)
-  // Those of the connection's token; of an earlier one not any more.
-  Answer<void> keep_capabilities(std::vector<auth::Capability> claims);
+  // --- Capabilities that tokens and backends give (rights.cc)
+  // Those of the connection, in place of earlier ones. Fails, and leaves these, if a pattern is not
+  // what it should be.
+  Result<void> keep_capabilities(std::vector<auth::Capability> given);
+  // The same of a backend's answer. False: it is as good as none, and that has been told.
+  bool keep_capabilities_of(proxy::Backend& backend, proxy::Capabilities caps);
   channel::Rights rights(std::string_view channel) const;
   // Ends the subscriptions that there are only because of capabilities which have gone.
   void end_what_is_not_granted();

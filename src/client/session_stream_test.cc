@@ -141,6 +141,22 @@ TEST_F(StreamTest, HandsOnWhatTheBackendSaysToThisClientAlone) {
   end(Errc::cancelled);
 }
 
+// What its beginning allows is the subscription's, but for positions, which it has none of.
+TEST_F(StreamTest, AllowsWhatItsBeginningSays) {
+  node.settings->has_capabilities = true;
+  is_open = true;
+  const auto history = R"({"id":3,"history":{"channel":"uni:a"}})";
+  EXPECT_THAT(client.say(history), ElementsAre(HasSubstr(R"("code":103)")));
+  client.say(R"({"id":2,"subscribe":{"channel":"uni:a","recoverable":true}})");
+  pb::StreamSubscribeResponse beginning;
+  beginning.mutable_subscribe_response()->mutable_result()->add_allow("hst");
+  say(beginning.SerializeAsString());
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamSubscribed));
+  EXPECT_THAT(client.say(history), ElementsAre(HasSubstr(R"({"id":3,"history":{)")));
+  client.leave();
+  end(Errc::cancelled);
+}
+
 TEST_F(StreamTest, HasOneMessageOnlyIfItIsUnidirectional) {
   is_open = true;
   client.say(R"({"id":2,"subscribe":{"channel":"uni:a"}})");

@@ -44,6 +44,8 @@ struct Settings {
   bool single_connection = false;
   std::string rpc_ping_method;  // empty: there is none
   RpcRules rpc;
+  bool has_capabilities =
+      false;  // gyre.capabilities.enabled, for backends; verifiers know of it too
 
   os::Nanos ping_interval = 25 * os::kSecond;  // 0: no pings
   os::Nanos pong_timeout = 8 * os::kSecond;    // 0: pongs are not waited for

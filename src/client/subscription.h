@@ -56,7 +56,7 @@ struct Subscription {
   uint32_t expires_at = kNever;  // Unix seconds
   uint16_t flags = 0;
   Source source = Source::unknown;
-  channel::Rights rights = {};  // that its token gives
+  channel::Rights rights = {};  // that its token or backend gives
   // chan_info; null if there is none, as with most.
   std::unique_ptr<const std::string> info;
 };

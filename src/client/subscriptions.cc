@@ -69,7 +69,10 @@ void Session::Joining::go_live(const SubscribePlan& plan, const hub::Joined& joi
   services.metrics.subscriptions[session_.client_name()].add();
   if (plan.is_by_push_id()) services.metrics.compacted_subscriptions.add();
   if (!plan.info.empty()) subscription.info = std::make_unique<const std::string>(plan.info);
-  subscription.expires_at = Subscription::expiry(plan.end);
+  const bool is_by_token = plan.source == Source::subscription_token;
+  if (!is_by_token || !GYRE_PLANTED(subscription_outlives_token)) {
+    subscription.expires_at = Subscription::expiry(plan.end);
+  }
   subscription.rights = plan.rights;
   services.hub.release(channel_);
   if (plan.end || (plan.is_present() && services.directory.presence_forgets())) {

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "os/manual_kernel.h"
 #include "runtime/test_support.h"
 
 namespace gyre::engine {
@@ -97,7 +96,7 @@ class SlowPresence final : public PresenceStore {
   MemberList members_;
 };
 
-class ReadSharingTest : public testing::Test {
+class ReadSharingTest : public runtime::UnconnectedShardTest {
  protected:
   template <class T>
   struct Asked {
@@ -133,12 +132,6 @@ class ReadSharingTest : public testing::Test {
     return asked->answer && *asked->answer ? (*asked->answer)->top.offset : 0;
   }
 
-  os::ManualKernel kernel_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
-  runtime::NoEvents no_events_;
-  runtime::NoOutput no_output_;
   Line line_;
   SlowBroker& engine_ = *new SlowBroker(line_);
   ReadSharingBroker broker_{shard_, std::unique_ptr<Broker>(&engine_)};
@@ -151,7 +144,6 @@ class ReadSharingTest : public testing::Test {
     Result<T> answer = co_await std::move(task);
     if (!asked->is_gone) asked->answer.emplace(std::move(answer));
   }
-  void SetUp() override { shard_.attach(no_events_, no_output_); }
   void TearDown() override { EXPECT_EQ(shard_.tasks().active(), 0u); }
 };
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "hub/position_check.h"
-#include "os/manual_kernel.h"
+#include "runtime/test_support.h"
 
 namespace gyre::hub {
 namespace {
@@ -161,7 +161,7 @@ struct Losses final : ReceiverEvents {
 };
 
 // One shard that is home and listener at once, with one connection.
-class HomeTest : public testing::Test {
+class HomeTest : public runtime::ShardTest<> {
  protected:
   HomeTest() {
     set_.shards.push_back(&shard_);
@@ -208,10 +208,6 @@ class HomeTest : public testing::Test {
       ++count;
     return count;
   }
-  void pass(os::Nanos time) {
-    kernel_.now += time;
-    shard_.turn(0);
-  }
   void set_page(const std::vector<uint64_t>& kept, uint64_t top) {
     broker_.page = {.publications = {}, .top = {top, "e"}};
     for (uint64_t offset : kept) broker_.page.publications.push_back(published(offset));
@@ -230,10 +226,6 @@ class HomeTest : public testing::Test {
     return bytes.find(R"("delta":true)") != std::string::npos;
   }
 
-  os::ManualKernel kernel_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
   net::Sockets sockets_{shard_, {}};
   OneConnection connection_;
   Losses losses_;
@@ -318,7 +310,7 @@ TEST_F(HomeTest, DeliveriesThatDoNotCatchUpAreALossForTheOthersOnly) {
   set_page({6, 7}, 7);
   Answer answer;
   join(from(5), &answer);
-  pass(2 * os::kSecond);
+  advance(2 * os::kSecond);
   ASSERT_TRUE(answer && *answer);
   EXPECT_TRUE((*answer)->recovery.recovered);
   EXPECT_EQ(losses_.lost, 1);
@@ -356,7 +348,7 @@ TEST_F(HomeTest, ABrokerThatIsDownIsAnErrorAndLeavesNothingBehind) {
   join(positioned(), &answer);
   ASSERT_TRUE(answer);
   EXPECT_FALSE(*answer);
-  pass(2 * os::kSecond);
+  advance(2 * os::kSecond);
   EXPECT_EQ(homes_.size(), 0u);
 }
 
@@ -392,7 +384,7 @@ TEST_F(HomeTest, AJoinWhileTheBrokerUnsubscribesKeepsItsPosition) {
   joined(positioned());
   homes_.leave("c", shard_.id());
   broker_.holds_unsubscribes = true;
-  pass(2 * os::kSecond);
+  advance(2 * os::kSecond);
   set_page({}, 3);
   joined(positioned());
   receive();
@@ -412,13 +404,13 @@ TEST_F(HomeTest, AJoinWhileTheBrokerUnsubscribesKeepsItsPosition) {
 TEST_F(HomeTest, LingersAfterTheLastLeave) {
   joined({});
   homes_.leave("c", shard_.id());
-  pass(500 * os::kMillisecond);
+  advance(500 * os::kMillisecond);
   joined({});
   EXPECT_EQ(broker_.subscribes, 1) << "the subscription was still there";
-  pass(5 * os::kSecond);
+  advance(5 * os::kSecond);
   EXPECT_EQ(homes_.size(), 1u);
   homes_.leave("c", shard_.id());
-  pass(2 * os::kSecond);
+  advance(2 * os::kSecond);
   EXPECT_EQ(broker_.unsubscribes, 1);
   EXPECT_EQ(homes_.size(), 0u);
   EXPECT_TRUE(shard_.is_idle());
@@ -431,8 +423,7 @@ TEST_F(HomeTest, WhatIsTooLongOnItsWayIsALoss) {
   shard_.tasks().spawn(keep(late.join("c", shard_.id(), positioned()), &answer));
   ASSERT_TRUE(answer && *answer);
   receive();
-  kernel_.now += 100 * os::kSecond;
-  shard_.turn(0);
+  advance(100 * os::kSecond);
   const auto sent_ago = [&](uint64_t offset, int64_t ms) {
     auto publication = make_ref<protocol::Publication>("1");
     publication->offset = offset;
@@ -451,7 +442,7 @@ TEST_F(HomeTest, WithdrawsASubscribeThatMayHaveFailed) {
   Answer answer;
   join({}, &answer);
   ASSERT_TRUE(answer && !*answer);
-  pass(2 * os::kSecond);
+  advance(2 * os::kSecond);
   EXPECT_EQ(broker_.unsubscribes, 1);
   EXPECT_EQ(homes_.size(), 0u);
 }
@@ -460,11 +451,11 @@ TEST_F(HomeTest, WhoComesAndGoesWhileTheBrokerUnsubscribesLeavesNothingBehind) {
   joined({});
   homes_.leave("c", shard_.id());
   broker_.holds_unsubscribes = true;
-  pass(2 * os::kSecond);
+  advance(2 * os::kSecond);
   joined({});
   homes_.leave("c", shard_.id());
   broker_.release();
-  pass(2 * os::kSecond);
+  advance(2 * os::kSecond);
   EXPECT_EQ(broker_.subscribes, 2);
   EXPECT_EQ(broker_.unsubscribes, 2);
   EXPECT_EQ(homes_.size(), 0u);
@@ -505,8 +496,8 @@ class PositionCheckTest : public HomeTest {
     joined(positioned());
     receive();
   }
-  void check() { pass(40 * os::kSecond + runtime::TimerWheel::kTick); }
-  void grace() { pass(Homes::kCatchUpGrace + runtime::TimerWheel::kTick); }
+  void check() { advance(40 * os::kSecond + runtime::TimerWheel::kTick); }
+  void grace() { advance(Homes::kCatchUpGrace + runtime::TimerWheel::kTick); }
   PositionCheck check_{shard_, homes_, 40 * os::kSecond};
 };
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "hub/local_hub.h"
-#include "os/manual_kernel.h"
+#include "runtime/test_support.h"
 
 namespace gyre::hub {
 
@@ -57,7 +57,7 @@ struct Recorded final : ReceiverEvents {
 };
 
 // A shard with sockets and a hub; connection i has the descriptor 10 + i.
-class HubTest : public testing::Test {
+class HubTest : public runtime::ShardTest<DeafKernel> {
  protected:
   void open(size_t connections, net::Framing framing = net::Framing::websocket_text) {
     if (listener_unset_) ASSERT_TRUE(sockets_.listen({}, accepted_));
@@ -100,10 +100,6 @@ class HubTest : public testing::Test {
     return std::exchange(kernel_.sent[static_cast<os::Descriptor>(10 + connection)], {});
   }
 
-  DeafKernel kernel_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
   metrics::ShardMetrics metrics_;
   net::Sockets sockets_{shard_, {}};
   Accepted accepted_;

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/fault_points.h"
+
 namespace gyre::hub {
 
 // The depth of what calls itself here is that of the tree: TokenPattern::kTokensMax.
@@ -88,6 +90,9 @@ void WildcardIndex::collect(const Node& node, NameTokens tokens,
     if (!tokens.done()) {
       collect(next, tokens, out);
     } else if (next.here) {
+      out.push_back(next.here);
+    }
+    if (!tokens.done() && next.here && GYRE_PLANTED(wildcard_star_takes_rest)) {
       out.push_back(next.here);
     }
   };

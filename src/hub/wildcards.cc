@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/fault_points.h"
 #include "channel/permissions.h"
 #include "runtime/call.h"
 #include "runtime/latch.h"
@@ -51,6 +52,10 @@ runtime::Task<Result<void>> Wildcards::join(std::string name, std::string namesp
   Result<void> result;
   runtime::Latch latch(all_.size() - 1);
   for (size_t i = 1; i < all_.size(); ++i) {
+    if (GYRE_PLANTED(wildcard_on_first_shard)) {
+      latch.arrive();
+      continue;
+    }
     homes_.shard_.tasks().spawn(note_failure(*set.shards[i], adding(all_[i]), &result, &latch));
   }
   co_await latch;
@@ -101,7 +106,7 @@ void Wildcards::remove(std::string_view name, runtime::ShardId listener) {
   SubscribedWildcard* wildcard = index_.find(name);
   if (!wildcard) return;
   wildcard->listeners.erase(listener);
-  if (!wildcard->listeners.empty()) return;
+  if (!wildcard->listeners.empty() && !GYRE_PLANTED(wildcard_leaves_others)) return;
   index_.erase(name);
   note_size(-1);
 }

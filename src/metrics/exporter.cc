@@ -18,14 +18,7 @@ Exporter::Exporter(std::vector<const ShardMetrics*> shards) : shards_(std::move(
 std::string Exporter::text(const NodeFacts& facts, os::Nanos now) {
   TextOutput output;
   write(facts, now, output);
-  write_compaction(shards_, output);
-  write_delivery(shards_, output);
-  write_memory(facts.memory, output);
-  write_outbound(facts.outbound, output);
-  write_overload(facts.memory, output);
-  write_limits(shards_, output);
-  write_user_statuses(facts.user_statuses, output);
-  write_wildcards(shards_, output);
+  write_own_families(shards_, facts, output);
   write_process(facts.process, output);
   return output.take();
 }

@@ -3,6 +3,8 @@
 #include <map>
 #include <string>
 
+#include "metrics/write_family.h"
+
 namespace gyre::metrics {
 namespace {
 
@@ -48,14 +50,6 @@ constexpr Label kNamespace = {"channel_namespace", ""};
 constexpr Label kBrokerName = {"broker_name", ""};
 constexpr Label kAcceptProtocol = {"accept_protocol", ""};
 
-// One value of all shards: `pick` gives the counter or gauge of one.
-template <class Pick>
-double sum(Shards shards, Pick&& pick) {
-  double total = 0;
-  for (const ShardMetrics* shard : shards) total += static_cast<double>(pick(*shard).value());
-  return total;
-}
-
 template <class Pick>
 Distribution sum_durations(Shards shards, Pick&& pick) {
   Distribution total;
@@ -87,15 +81,6 @@ void for_each_code(const Coded& coded, Write&& write) {
   for (const auto& [key, count] : coded.by_code) {
     write(key.first, std::to_string(key.second), count);
   }
-}
-
-void write_used(Output& out, Labels labels, double value) {
-  if (value > 0) out.number(labels, value);
-}
-
-void write_counter(Output& out, const Family& family, Labels labels, double value) {
-  out.begin(family);
-  out.number(labels, value);
 }
 
 constexpr std::string_view kOther = "other";
@@ -510,107 +495,6 @@ void write_process(const os::ProcessUsage& usage, Output& out) {
         static_cast<double>(usage.virtual_bytes));
   write("process_virtual_memory_max_bytes", FamilyType::gauge, "Most virtual memory allowed.",
         static_cast<double>(usage.virtual_bytes_max));
-}
-
-void write_memory(const runtime::MemoryPressure::Figures& figures, Output& out) {
-  write_counter(
-      out, {"gyre_memory_limit_bytes", FamilyType::gauge, "gyre.memory_limit; 0: there is none."},
-      {}, static_cast<double>(figures.limit));
-  write_counter(
-      out,
-      {"gyre_memory_used_bytes", FamilyType::gauge, "Memory in use, as it is held to the limit."},
-      {}, static_cast<double>(figures.used));
-}
-
-void write_overload(const runtime::MemoryPressure::Figures& figures, Output& out) {
-  const auto write = [&](std::string_view name, FamilyType type, std::string_view help,
-                         uint64_t value) {
-    write_counter(out, {name, type, help}, {}, static_cast<double>(value));
-  };
-  write("gyre_overload_cut_connections_total", FamilyType::counter,
-        "Slow connections cut for want of memory.", figures.cut_connections);
-  write("gyre_overload_refused_connects_total", FamilyType::counter,
-        "Connections and connect commands refused for want of memory.", figures.refused_connects);
-  write("gyre_overload_refused_publishes_total", FamilyType::counter,
-        "Publish and broadcast commands refused for want of memory.", figures.refused_publishes);
-  write("gyre_overload_stage", FamilyType::gauge,
-        "What is shed: 0 nothing, 1 connects, 2 the slowest too, 3 publications too.",
-        static_cast<uint64_t>(figures.stage));
-}
-
-void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output& out) {
-  if (!figures) return;
-  write_counter(out, {"gyre_user_statuses", FamilyType::gauge, "Users whose status is kept."}, {},
-                static_cast<double>(figures->users));
-  write_counter(out,
-                {"gyre_user_statuses_displaced_total", FamilyType::counter,
-                 "Statuses forgotten because there were gyre.user_status.max_users."},
-                {}, static_cast<double>(figures->displaced));
-}
-
-// Nothing where nobody has ever been subscribed to one.
-void write_wildcards(Shards shards, Output& out) {
-  const auto is_used = [](const ShardMetrics* shard) { return shard->wildcards.is_used(); };
-  if (std::ranges::none_of(shards, is_used)) return;
-  write_counter(out,
-                {"gyre_wildcard_publications_total", FamilyType::counter,
-                 "Publications to subscribers of wildcards, once for each wildcard."},
-                {}, sum(shards, [](const ShardMetrics& m) -> const auto& {
-                  return m.wildcard_publications;
-                }));
-  write_counter(
-      out,
-      {"gyre_wildcards", FamilyType::gauge, "Different wildcards that somebody is subscribed to."},
-      {}, sum(shards, [](const ShardMetrics& m) -> const auto& { return m.wildcards; }));
-}
-
-void write_compaction(Shards shards, Output& out) {
-  out.begin({"gyre_compacted_subscriptions_total", FamilyType::counter,
-             "Subscriptions that were given a number in place of the channel's name."});
-  write_used(out, {}, sum(shards, [](const ShardMetrics& m) -> const auto& {
-               return m.compacted_subscriptions;
-             }));
-}
-
-void write_limits(Shards shards, Output& out) {
-  const auto write = [&](std::string_view name, std::string_view help,
-                         Counter ShardMetrics::* field) {
-    write_counter(out, {name, FamilyType::counter, help}, {},
-                  sum(shards, [&](const ShardMetrics& m) -> const auto& { return m.*field; }));
-  };
-  write("gyre_queued_frames_total",
-        "Frames of clients that waited behind commands in work, or for answers to be read.",
-        &ShardMetrics::queued_frames);
-  out.begin({"gyre_rate_limited_commands_total", FamilyType::counter,
-             "Commands refused because they came too fast, by whose limit they were over."});
-  for_each_label<RateScope>([&](RateScope scope) {
-    for_each_label<ClientMethod>([&](ClientMethod method) {
-      const double count = sum(shards, [&](const ShardMetrics& m) -> const auto& {
-        return m.rate_limited[scope][method];
-      });
-      write_used(out, {{"method", text_of(method)}, {"scope", text_of(scope)}}, count);
-    });
-  });
-  write("gyre_rate_limited_connections_total",
-        "Connections refused because they came too fast (client.connection_rate_limit).",
-        &ShardMetrics::connection_rate_limit);
-  write("gyre_rate_limited_http_requests_total",
-        "HTTP requests refused because they came too fast.", &ShardMetrics::rate_limited_http);
-}
-
-void write_outbound(const OutboundFigures& figures, Output& out) {
-  write_counter(out,
-                {"gyre_outbound_connections", FamilyType::gauge,
-                 "Connections to backends of proxies and to key sets, idle ones included."},
-                {}, static_cast<double>(figures.connections));
-  write_counter(out,
-                {"gyre_outbound_refused_requests_total", FamilyType::counter,
-                 "Requests to others that were not made since too many were waiting."},
-                {}, static_cast<double>(figures.refused));
-  write_counter(out,
-                {"gyre_outbound_requests", FamilyType::gauge,
-                 "Requests to others that are not answered yet."},
-                {}, static_cast<double>(figures.requests));
 }
 
 }  // namespace gyre::metrics

@@ -75,20 +75,13 @@ struct Summarised {
 };
 void add_up(Shards shards, Summarised& total);
 
-// All families but those of the process: `total` as add_up made it, `before` an earlier one, at
-// which the time begins that quantiles are of.
+// The families of the reference but those of the process: `total` as add_up made it, `before` an
+// earlier one, at which the time begins that quantiles are of.
 void write_families(Shards shards, const NodeFacts& facts, const Summarised& total,
                     const Summarised& before, Output& output);
-// What this server adds to the reference's (docs/overload.md, docs/proxies.md, docs/limits.md,
+// What this server adds to them (docs/overload.md, docs/proxies.md, docs/limits.md,
 // docs/wildcards.md, docs/delivery.md, docs/channel-compaction.md).
-void write_delivery(Shards shards, Output& output);
-void write_memory(const runtime::MemoryPressure::Figures& figures, Output& output);
-void write_outbound(const OutboundFigures& figures, Output& output);
-void write_overload(const runtime::MemoryPressure::Figures& figures, Output& output);
-void write_limits(Shards shards, Output& output);
-void write_wildcards(Shards shards, Output& output);
-void write_user_statuses(const std::optional<UserStatusFigures>& figures, Output& output);
-void write_compaction(Shards shards, Output& output);
+void write_own_families(Shards shards, const NodeFacts& facts, Output& output);
 void write_process(const os::ProcessUsage& usage, Output& output);
 
 }  // namespace gyre::metrics

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "os/manual_kernel.h"
+#include "runtime/test_support.h"
 
 namespace gyre::net {
 namespace {
@@ -32,7 +32,7 @@ struct OneAcceptor final : Acceptor {
 };
 
 // One WebSocket connection with the descriptor 10.
-class SocketsTest : public testing::Test {
+class SocketsTest : public runtime::ShardTest<> {
  protected:
   SocketsTest() {
     shard_.attach(sockets_, sockets_);
@@ -61,10 +61,6 @@ class SocketsTest : public testing::Test {
     return std::string(header, size) + message;
   }
 
-  os::ManualKernel kernel_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
   Seen seen_;
   OneAcceptor acceptor_{seen_};
   Sockets sockets_{shard_, {.queue_bytes_max = 1000, .write_timeout = os::kSecond}};
@@ -164,11 +160,9 @@ TEST_F(SocketsTest, AnHttpAnswerMayTakeLonger) {
   kernel_.room = 1;
   send("hello");
   end_turn();
-  kernel_.now += 9 * os::kSecond;
-  shard_.turn(0);
+  advance(9 * os::kSecond);
   EXPECT_TRUE(seen_.ends.empty());
-  kernel_.now += 2 * os::kSecond;
-  shard_.turn(0);
+  advance(2 * os::kSecond);
   EXPECT_EQ(seen_.ends, std::vector{EndReason::stalled});
 }
 
@@ -194,11 +188,9 @@ TEST_F(SocketsTest, AWriteWithoutProgressStalls) {
   kernel_.room = 1;
   send("hello");
   end_turn();
-  kernel_.now += 500 * os::kMillisecond;
-  shard_.turn(0);
+  advance(500 * os::kMillisecond);
   EXPECT_TRUE(seen_.ends.empty());
-  kernel_.now += os::kSecond;
-  shard_.turn(0);
+  advance(os::kSecond);
   EXPECT_EQ(seen_.ends, std::vector{EndReason::stalled});
 }
 
@@ -248,15 +240,13 @@ TEST_F(SocketsTest, LastWordsThatNobodyTakesEndInTimeAndWithAReset) {
   kernel_.room = 0;
   send("x");
   end_turn();  // from here on nothing moves
-  kernel_.now += 800 * os::kMillisecond;
-  shard_.turn(0);
+  advance(800 * os::kMillisecond);
   for (int i = 0; i < 30; ++i) send(std::string(100, 'x'));
   end_turn();
   ASSERT_EQ(seen_.ends, std::vector{EndReason::slow});
   sockets_.abandon_output(socket());
   sockets_.send(socket(), Frame::make_raw("bye"));
-  kernel_.now += 300 * os::kMillisecond;
-  shard_.turn(0);
+  advance(300 * os::kMillisecond);
   EXPECT_FALSE(sockets_.is_open(socket()));
   EXPECT_EQ(kernel_.resets, std::vector<os::Descriptor>{10});
 }

@@ -50,6 +50,7 @@ struct Caller {
   std::string_view user;
   std::string_view meta;                   // JSON; empty: none
   const ClientHeaders* headers = nullptr;  // may be null
+  AnswerRules rules;
 };
 
 struct ConnectCall {
@@ -104,6 +105,8 @@ class Backend {
   virtual StreamRef open(const Caller&, const SubscribeCall&, bool /*is_bidirectional*/) {
     return nullptr;
   }
+  // An answer has turned out to be of no use only afterwards: counted and told as a failed call.
+  virtual void note_failure(const Error& error) = 0;
 };
 
 }  // namespace gyre::proxy

@@ -40,13 +40,21 @@ struct Envelope {
                field<3>("disconnect", &Envelope::disconnect));
 };
 
+template <class T>
+concept OfCapabilities = std::same_as<T, Capabilities> || std::same_as<T, Allow>;
+
 // A walk over one JSON text that fills structs. Every method answers false for text that is not
 // JSON, has a value of the wrong type, or too many elements.
 class ResponseReader {
  public:
-  explicit ResponseReader(std::string_view text) : scanner_(text) {}
+  ResponseReader(std::string_view text, AnswerRules rules) : scanner_(text), rules_(rules) {}
 
-  Errc failure() const { return is_crowded_ ? Errc::too_large : Errc::malformed; }
+  Error failure() const {
+    const Errc code = is_crowded_ ? Errc::too_large : Errc::malformed;
+    if (!refused_.empty()) return refused_for(refused_, code);
+    return {code, is_crowded_ ? "the answer has too many elements"
+                              : "the answer is not the JSON object expected"};
+  }
 
   bool at_end() {
     scanner_.peek();
@@ -58,13 +66,25 @@ class ResponseReader {
     return object([&](std::string_view name, bool& ok) {
       return any_field<T>([&](const auto& field) {
         if (!equals_ignoring_case(name, field.name)) return false;
-        ok = null_or_value(out.*field.member);
+        ok = member_value(field.name, out.*field.member);
         return true;
       });
     });
   }
 
  private:
+  template <class T>
+  bool member_value(std::string_view name, T& out) {
+    if constexpr (OfCapabilities<T>) {
+      if (!rules_.has_capabilities) return scanner_.skip_value();
+      if (null_or_value(out)) return true;
+      refused_ = name;  // of several the outermost
+      return false;
+    } else {
+      return null_or_value(out);
+    }
+  }
+
   template <class T>
   bool null_or_value(T& out) {
     // A value of the backend's own keeps its null.
@@ -90,11 +110,22 @@ class ResponseReader {
     return scanner_.take('}');
   }
 
-  bool has_room() {
-    is_crowded_ = is_crowded_ || elements_ >= kElementsMax;
-    ++elements_;
-    return !is_crowded_;
+  // element() decodes one.
+  template <class Element>
+  bool array(Element&& element) {
+    if (!scanner_.take('[')) return false;
+    if (scanner_.take(']')) return true;
+    do {
+      if (!element()) return false;
+    } while (scanner_.take(','));
+    return scanner_.take(']');
   }
+
+  bool is_within(bool has_room) {
+    is_crowded_ = is_crowded_ || !has_room;
+    return has_room;
+  }
+  bool has_room() { return is_within(elements_++ < kElementsMax); }
 
   bool value(std::string& out) {
     std::string_view body;
@@ -136,12 +167,34 @@ class ResponseReader {
 
   bool value(std::vector<std::string>& out) {
     out.clear();
-    if (!scanner_.take('[')) return false;
-    if (scanner_.take(']')) return true;
-    do {
-      if (!has_room() || !null_or_value(out.emplace_back())) return false;
-    } while (scanner_.take(','));
-    return scanner_.take(']');
+    return array([&] { return has_room() && null_or_value(out.emplace_back()); });
+  }
+
+  // As with tokens, no entry, channel or word is null.
+  bool value(Capabilities& out) {
+    out.list.clear();
+    bounds_ = {};
+    return array([&] {
+      ChannelsCapability given;
+      if (!is_within(bounds_.take_entry()) || !value(given)) return false;
+      std::optional<auth::Capability> capability = capability_of(std::move(given));
+      if (capability) out.list.push_back(std::move(*capability));
+      return capability.has_value();
+    });
+  }
+
+  bool value(CapabilityChannels& out) {
+    out.names.clear();
+    return array(
+        [&] { return is_within(bounds_.take_channel()) && value(out.names.emplace_back()); });
+  }
+
+  bool value(Allow& out) {
+    out.words.clear();
+    return array([&] {
+      return is_within(auth::CapabilityBounds::has_room_for_word(out.words)) &&
+             value(out.words.emplace_back());
+    });
   }
 
   // An object as a list of pairs, in the order of the names; of equal ones the last counts.
@@ -164,21 +217,20 @@ class ResponseReader {
   }
 
   protocol::json::Scanner scanner_;
+  const AnswerRules rules_;
   size_t elements_ = 0;
+  auth::CapabilityBounds bounds_;  // of the list that is read
   bool is_crowded_ = false;
+  std::string_view refused_;  // caps or allow, if that is why; else empty
 };
 
 }  // namespace
 
 template <class Outcome>
-Result<Response<Outcome>> decode_response(std::string_view body) {
+Result<Response<Outcome>> decode_response(std::string_view body, AnswerRules rules) {
   Envelope<Outcome> envelope;
-  ResponseReader reader(body);
-  if (!reader.value(envelope) || !reader.at_end()) {
-    const bool is_crowded = reader.failure() == Errc::too_large;
-    return fail(reader.failure(), is_crowded ? "the answer has too many elements"
-                                             : "the answer is not the JSON object expected");
-  }
+  ResponseReader reader(body, rules);
+  if (!reader.value(envelope) || !reader.at_end()) return std::unexpected(reader.failure());
   Response<Outcome> response;
   if (auto& disconnect = envelope.disconnect) {
     response.disconnect = {.code = disconnect->code, .reason = std::move(disconnect->reason)};
@@ -194,11 +246,11 @@ Result<Response<Outcome>> decode_response(std::string_view body) {
   return response;
 }
 
-template Result<Response<ConnectResult>> decode_response(std::string_view);
-template Result<Response<RefreshResult>> decode_response(std::string_view);
-template Result<Response<SubscribeResult>> decode_response(std::string_view);
-template Result<Response<PublishResult>> decode_response(std::string_view);
-template Result<Response<SubRefreshResult>> decode_response(std::string_view);
-template Result<Response<RpcResult>> decode_response(std::string_view);
+template Result<Response<ConnectResult>> decode_response(std::string_view, AnswerRules);
+template Result<Response<RefreshResult>> decode_response(std::string_view, AnswerRules);
+template Result<Response<SubscribeResult>> decode_response(std::string_view, AnswerRules);
+template Result<Response<PublishResult>> decode_response(std::string_view, AnswerRules);
+template Result<Response<SubRefreshResult>> decode_response(std::string_view, AnswerRules);
+template Result<Response<RpcResult>> decode_response(std::string_view, AnswerRules);
 
 }  // namespace gyre::proxy

@@ -53,11 +53,12 @@ Asked<Outcome> GrpcProxy::request(const Caller& caller, const Call& call) {
                         .method = method_of(event_),
                         .metadata = call_metadata(options_, caller.headers),
                         .message = encode_protobuf(wire::make(caller, call, options_.shape)),
-                        .timeout = options_.timeout});
+                        .timeout = options_.timeout},
+                       caller.rules);
 }
 
 template <class Outcome>
-Asked<Outcome> GrpcProxy::send(grpc::Request request) {
+Asked<Outcome> GrpcProxy::send(grpc::Request request, AnswerRules rules) {
   const os::Nanos began = shard_.now();
   calls_.inflight.add();
   const Result<std::string> answer = co_await client_.call(std::move(request));
@@ -69,7 +70,7 @@ Asked<Outcome> GrpcProxy::send(grpc::Request request) {
     const Errc code = answer.error().code == Errc::invalid ? Errc::internal : answer.error().code;
     co_return fail(code, answer.error().context);
   }
-  Result<Response<Outcome>> response = decode_protobuf<Outcome>(*answer);
+  Result<Response<Outcome>> response = decode_protobuf<Outcome>(*answer, rules);
   if (!response) note_failure(response.error());
   co_return response;
 }
@@ -111,7 +112,8 @@ StreamRef GrpcProxy::open(const Caller& caller, const SubscribeCall& call, bool 
     note_failure({Errc::unavailable, "too many requests are waiting for their answers"});
     return nullptr;
   }
-  return StreamRef(new GrpcStream(shard_, std::move(stream), options_.timeout, name_, calls_));
+  return StreamRef(
+      new GrpcStream(shard_, std::move(stream), options_.timeout, name_, calls_, caller.rules));
 }
 
 }  // namespace gyre::proxy

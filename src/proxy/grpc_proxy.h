@@ -48,13 +48,13 @@ class GrpcProxy final : public Backend {
   Asked<SubRefreshResult> ask(const Caller& caller, const SubRefreshCall& call) override;
   Asked<RpcResult> ask(const Caller& caller, const RpcCall& call) override;
   StreamRef open(const Caller& caller, const SubscribeCall& call, bool is_bidirectional) override;
+  void note_failure(const Error& error) override;
 
  private:
   template <class Outcome, class Call>
   Asked<Outcome> request(const Caller& caller, const Call& call);
   template <class Outcome>
-  Asked<Outcome> send(grpc::Request request);
-  void note_failure(const Error& error);
+  Asked<Outcome> send(grpc::Request request, AnswerRules rules);
 
   runtime::Shard& shard_;
   grpc::Client& client_;

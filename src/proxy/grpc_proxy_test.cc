@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "grpc/test_support.h"
-#include "os/manual_kernel.h"
 #include "outbound/test_support.h"
 #include "proxy/proxies.h"
 #include "runtime/test_support.h"
@@ -56,10 +55,8 @@ TEST(CallMetadata, NeverForwardsWhatIsTheProtocolsOwn) {
   EXPECT_THAT(call_metadata(grpc_options_with({}, all, all), &client), IsEmpty());
 }
 
-class GrpcProxyTest : public testing::Test {
+class GrpcProxyTest : public runtime::UnconnectedShardTest {
  protected:
-  GrpcProxyTest() { shard_.attach(events_, output_); }
-
   Backend& backend(Event event, GrpcOptions options = {}) {
     options.channel = channel_;
     metrics_.proxies.push_back(std::make_unique<metrics::ProxyCalls>());
@@ -85,12 +82,6 @@ class GrpcProxyTest : public testing::Test {
       .client = "c1", .transport = "websocket", .encoding = {}, .user = "u1", .meta = {}};
   const std::shared_ptr<const grpc::ChannelOptions> channel_ =
       std::make_shared<const grpc::ChannelOptions>();
-  os::ManualKernel kernel_;
-  runtime::NoEvents events_;
-  runtime::NoOutput output_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
   outbound::ManualClient http_;
   grpc::ManualClient client_;
   metrics::ShardMetrics metrics_;
@@ -124,6 +115,21 @@ TEST_F(GrpcProxyTest, CallsAndReadsTheAnswer) {
   EXPECT_EQ(all.count(), 1u);
 }
 
+TEST_F(GrpcProxyTest, ReadsCapabilitiesForThoseWhoHeedThem) {
+  Backend& asked = backend(Event::subscribe);
+  const auto allowed = [&](AnswerRules rules) {
+    Caller caller = caller_;
+    caller.rules = rules;
+    std::optional<Result<Response<SubscribeResult>>> outcome;
+    shard_.tasks().spawn(
+        keep(asked.ask(caller, SubscribeCall{.channel = "a", .data = {}}), &outcome));
+    client_.answer(std::string("\x0a\x05\x3a\x03pub"));  // result, 7 allow
+    return outcome.value().value().result.value().allow.words;
+  };
+  EXPECT_THAT(allowed({.has_capabilities = true}), ElementsAre("pub"));
+  EXPECT_THAT(allowed({}), IsEmpty());
+}
+
 TEST_F(GrpcProxyTest, FailsWithWhateverIsNoAnswer) {
   Backend& asked = backend(Event::rpc);
   const Result<std::string> answers[] = {
@@ -141,7 +147,8 @@ TEST_F(GrpcProxyTest, FailsWithWhateverIsNoAnswer) {
 }
 
 TEST_F(GrpcProxyTest, HasAMethodForEachEvent) {
-  const auto method = [&]<class Outcome, class Call>(Event event, Outcome, const Call& call) {
+  const auto method = [&]<class Outcome, class Call>(Event event, const Outcome&,
+                                                     const Call& call) {
     std::optional<Result<Response<Outcome>>> outcome;
     shard_.tasks().spawn(keep(backend(event).ask(caller_, call), &outcome));
     std::string name = client_.request().method;

@@ -23,8 +23,14 @@ void StreamLeaver::operator()(SubscribeStream* stream) const {
 }
 
 GrpcStream::GrpcStream(runtime::Shard& shard, std::unique_ptr<grpc::Stream> stream,
-                       os::Nanos timeout, const std::string& name, metrics::ProxyCalls& calls)
-    : shard_(shard), stream_(std::move(stream)), name_(name), calls_(calls), began_(shard.now()) {
+                       os::Nanos timeout, const std::string& name, metrics::ProxyCalls& calls,
+                       AnswerRules rules)
+    : shard_(shard),
+      stream_(std::move(stream)),
+      name_(name),
+      calls_(calls),
+      rules_(rules),
+      began_(shard.now()) {
   shard.timers().arm(*this, began_ + timeout);
   calls_.inflight.add();
 }
@@ -54,7 +60,7 @@ Result<Response<SubscribeResult>> GrpcStream::answer_in(const Result<std::string
   if (is_late_) return fail(Errc::timed_out, "no first message within the timeout");
   // A backend that ends the stream at once has not answered either.
   if (!message) return fail(Errc::unavailable, message.error().context);
-  return decode_stream_start(*message);
+  return decode_stream_start(*message, rules_);
 }
 
 void GrpcStream::note_failure(const Error& error) {

@@ -16,7 +16,7 @@ class GrpcStream final : public SubscribeStream, runtime::Timer {
  public:
   // `timeout`: until the first message is there. All of it outlives the stream.
   GrpcStream(runtime::Shard& shard, std::unique_ptr<grpc::Stream> stream, os::Nanos timeout,
-             const std::string& name, metrics::ProxyCalls& calls);
+             const std::string& name, metrics::ProxyCalls& calls, AnswerRules rules);
 
   runtime::Task<Result<Response<SubscribeResult>>> first() override;
   runtime::Task<Result<StreamPublication>> next() override;
@@ -34,6 +34,7 @@ class GrpcStream final : public SubscribeStream, runtime::Timer {
   const std::unique_ptr<grpc::Stream> stream_;
   const std::string& name_;
   metrics::ProxyCalls& calls_;
+  const AnswerRules rules_;
   const os::Nanos began_;
   bool has_ended_ = false;
   bool is_late_ = false;

@@ -52,11 +52,11 @@ Headers request_headers(const HttpOptions& options, const ClientHeaders* client)
 template <class Outcome, class Call>
 Asked<Outcome> HttpProxy::post(const Caller& caller, const Call& call) {
   return send<Outcome>(encode_json(wire::make(caller, call, options_.shape)),
-                       request_headers(options_, caller.headers));
+                       request_headers(options_, caller.headers), caller.rules);
 }
 
 template <class Outcome>
-Asked<Outcome> HttpProxy::send(Result<std::string> body, Headers headers) {
+Asked<Outcome> HttpProxy::send(Result<std::string> body, Headers headers, AnswerRules rules) {
   if (!body) {
     note_failure(body.error());
     co_return std::unexpected(std::move(body).error());
@@ -73,19 +73,20 @@ Asked<Outcome> HttpProxy::send(Result<std::string> body, Headers headers) {
                               .tls = options_.tls});
   calls_.inflight.subtract();
   calls_.durations.observe(shard_.now() - began);
-  Result<Response<Outcome>> response = read<Outcome>(answer);
+  Result<Response<Outcome>> response = read<Outcome>(answer, rules);
   if (!response) note_failure(response.error());
   co_return response;
 }
 
 template <class Outcome>
-Result<Response<Outcome>> HttpProxy::read(const Result<outbound::HttpResponse>& answer) const {
+Result<Response<Outcome>> HttpProxy::read(const Result<outbound::HttpResponse>& answer,
+                                          AnswerRules rules) const {
   if (!answer) {
     // An address or a certificate that cannot be used is a failed call as well, and no base64.
     const Errc code = answer.error().code == Errc::invalid ? Errc::internal : answer.error().code;
     return fail(code, answer.error().context);
   }
-  if (answer->status == kOk) return decode_response<Outcome>(answer->body);
+  if (answer->status == kOk) return decode_response<Outcome>(answer->body, rules);
   const auto found =
       std::ranges::find(options_.transforms, answer->status, &StatusTransform::status);
   if (found == options_.transforms.end()) {

@@ -56,15 +56,16 @@ class HttpProxy final : public Backend {
   Asked<PublishResult> ask(const Caller& caller, const PublishCall& call) override;
   Asked<SubRefreshResult> ask(const Caller& caller, const SubRefreshCall& call) override;
   Asked<RpcResult> ask(const Caller& caller, const RpcCall& call) override;
+  void note_failure(const Error& error) override;
 
  private:
   template <class Outcome, class Call>
   Asked<Outcome> post(const Caller& caller, const Call& call);
   template <class Outcome>
-  Asked<Outcome> send(Result<std::string> body, Headers headers);
+  Asked<Outcome> send(Result<std::string> body, Headers headers, AnswerRules rules);
   template <class Outcome>
-  Result<Response<Outcome>> read(const Result<outbound::HttpResponse>& answer) const;
-  void note_failure(const Error& error);
+  Result<Response<Outcome>> read(const Result<outbound::HttpResponse>& answer,
+                                 AnswerRules rules) const;
 
   runtime::Shard& shard_;
   outbound::HttpClient& client_;

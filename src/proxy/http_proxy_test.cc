@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 
-#include "os/manual_kernel.h"
 #include "outbound/test_support.h"
 #include "proxy/proxies.h"
 #include "runtime/test_support.h"
@@ -62,10 +61,8 @@ TEST(RequestHeaders, NeverForwardsHowTheConnectionTravels) {
   EXPECT_EQ(request_headers(options_with({}, all, all), &client), (Headers{kJson}));
 }
 
-class HttpProxyTest : public testing::Test {
+class HttpProxyTest : public runtime::UnconnectedShardTest {
  protected:
-  HttpProxyTest() { shard_.attach(events_, output_); }
-
   Backend& backend(HttpOptions options = {}) {
     options.endpoint = "http://backend/rpc";
     metrics_.proxies.push_back(std::make_unique<metrics::ProxyCalls>());
@@ -93,12 +90,6 @@ class HttpProxyTest : public testing::Test {
     return all.count();
   }
 
-  os::ManualKernel kernel_;
-  runtime::NoEvents events_;
-  runtime::NoOutput output_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
   outbound::ManualClient client_;
   metrics::ShardMetrics metrics_;
   std::optional<Proxies> proxies_;

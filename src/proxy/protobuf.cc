@@ -162,13 +162,54 @@ bool take(pb::RPCResult& message, RpcResult& result) {
   return true;
 }
 
+Result<void> take_allow(google::protobuf::RepeatedPtrField<std::string>& given, Allow& allow) {
+  for (std::string& word : given) {
+    if (!auth::CapabilityBounds::has_room_for_word(allow.words)) {
+      return std::unexpected(refused_for("allow", Errc::too_large));
+    }
+    allow.words.push_back(std::move(word));
+  }
+  return {};
+}
+
+Result<void> take_caps(google::protobuf::RepeatedPtrField<pb::ChannelsCapability>& given,
+                       Capabilities& caps) {
+  auth::CapabilityBounds bounds;
+  for (pb::ChannelsCapability& message : given) {
+    ChannelsCapability one{
+        .channels = {}, .allow = {}, .match = std::move(*message.mutable_match())};
+    bool is_within = bounds.take_entry() && take_allow(*message.mutable_allow(), one.allow);
+    for (std::string& channel : *message.mutable_channels()) {
+      is_within = is_within && bounds.take_channel();
+      if (is_within) one.channels.names.push_back(std::move(channel));
+    }
+    if (!is_within) return std::unexpected(refused_for("caps", Errc::too_large));
+    std::optional<auth::Capability> capability = capability_of(std::move(one));
+    if (!capability) return std::unexpected(refused_for("caps", Errc::malformed));
+    caps.list.push_back(std::move(*capability));
+  }
+  return {};
+}
+
+// What only some results have, and only some configurations heed.
+template <class Message, class Outcome>
+Result<void> take_capabilities(Message& message, Outcome& result, AnswerRules rules) {
+  if (!rules.has_capabilities) return {};
+  if constexpr (requires { result.caps; }) return take_caps(*message.mutable_caps(), result.caps);
+  if constexpr (requires { result.allow; }) {
+    return take_allow(*message.mutable_allow(), result.allow);
+  }
+  return {};
+}
+
 // A text that is not UTF-8 would be told of on the standard error.
 void silence_library() {
   [[maybe_unused]] static const auto former = google::protobuf::SetLogHandler(nullptr);
 }
 
 template <class Outcome>
-Result<Response<Outcome>> response_of(typename MessageOf<Outcome>::type& message) {
+Result<Response<Outcome>> response_of(typename MessageOf<Outcome>::type& message,
+                                      AnswerRules rules) {
   Response<Outcome> response;
   if (message.has_disconnect()) {
     response.disconnect = {.code = message.disconnect().code(),
@@ -183,6 +224,7 @@ Result<Response<Outcome>> response_of(typename MessageOf<Outcome>::type& message
   if (!take(*message.mutable_result(), response.result.emplace())) {
     return fail(Errc::too_large, "the answer has too many elements");
   }
+  GYRE_TRY_VOID(take_capabilities(*message.mutable_result(), *response.result, rules));
   if (!resolve_base64(*response.result)) {
     return fail(Errc::invalid, "a value of the answer is not base64");
   }
@@ -207,11 +249,11 @@ std::string encode_protobuf(const Request& request) {
 }
 
 template <class Outcome>
-Result<Response<Outcome>> decode_protobuf(std::string_view bytes) {
+Result<Response<Outcome>> decode_protobuf(std::string_view bytes, AnswerRules rules) {
   typename MessageOf<Outcome>::type message;
   if (!parse(message, bytes))
     return fail(Errc::malformed, "the answer is not the message expected");
-  return response_of<Outcome>(message);
+  return response_of<Outcome>(message, rules);
 }
 
 std::string encode_stream_start(const wire::SubscribeRequest& request, bool is_bidirectional) {
@@ -227,12 +269,12 @@ std::string encode_stream_publication(std::string_view data) {
   return message.SerializeAsString();
 }
 
-Result<Response<SubscribeResult>> decode_stream_start(std::string_view bytes) {
+Result<Response<SubscribeResult>> decode_stream_start(std::string_view bytes, AnswerRules rules) {
   pb::StreamSubscribeResponse message;
   if (!parse(message, bytes) || !message.has_subscribe_response()) {
     return fail(Errc::malformed, "the stream does not begin with an answer to the subscribe");
   }
-  return response_of<SubscribeResult>(*message.mutable_subscribe_response());
+  return response_of<SubscribeResult>(*message.mutable_subscribe_response(), rules);
 }
 
 Result<std::optional<StreamPublication>> decode_stream_publication(std::string_view bytes) {
@@ -259,11 +301,11 @@ template std::string encode_protobuf(const wire::SubscribeRequest&);
 template std::string encode_protobuf(const wire::PublishRequest&);
 template std::string encode_protobuf(const wire::SubRefreshRequest&);
 template std::string encode_protobuf(const wire::RpcRequest&);
-template Result<Response<ConnectResult>> decode_protobuf(std::string_view);
-template Result<Response<RefreshResult>> decode_protobuf(std::string_view);
-template Result<Response<SubscribeResult>> decode_protobuf(std::string_view);
-template Result<Response<PublishResult>> decode_protobuf(std::string_view);
-template Result<Response<SubRefreshResult>> decode_protobuf(std::string_view);
-template Result<Response<RpcResult>> decode_protobuf(std::string_view);
+template Result<Response<ConnectResult>> decode_protobuf(std::string_view, AnswerRules);
+template Result<Response<RefreshResult>> decode_protobuf(std::string_view, AnswerRules);
+template Result<Response<SubscribeResult>> decode_protobuf(std::string_view, AnswerRules);
+template Result<Response<PublishResult>> decode_protobuf(std::string_view, AnswerRules);
+template Result<Response<SubRefreshResult>> decode_protobuf(std::string_view, AnswerRules);
+template Result<Response<RpcResult>> decode_protobuf(std::string_view, AnswerRules);
 
 }  // namespace gyre::proxy

@@ -25,21 +25,22 @@ extern template std::string encode_protobuf(const wire::RpcRequest&);
 // Reads an answer. Errors: malformed (no such message), too_large (too many elements: see
 // decode.h), invalid (a value that should be base64 is not).
 template <class Outcome>
-Result<Response<Outcome>> decode_protobuf(std::string_view bytes);
+Result<Response<Outcome>> decode_protobuf(std::string_view bytes, AnswerRules rules = {});
 
-extern template Result<Response<ConnectResult>> decode_protobuf(std::string_view);
-extern template Result<Response<RefreshResult>> decode_protobuf(std::string_view);
-extern template Result<Response<SubscribeResult>> decode_protobuf(std::string_view);
-extern template Result<Response<PublishResult>> decode_protobuf(std::string_view);
-extern template Result<Response<SubRefreshResult>> decode_protobuf(std::string_view);
-extern template Result<Response<RpcResult>> decode_protobuf(std::string_view);
+extern template Result<Response<ConnectResult>> decode_protobuf(std::string_view, AnswerRules);
+extern template Result<Response<RefreshResult>> decode_protobuf(std::string_view, AnswerRules);
+extern template Result<Response<SubscribeResult>> decode_protobuf(std::string_view, AnswerRules);
+extern template Result<Response<PublishResult>> decode_protobuf(std::string_view, AnswerRules);
+extern template Result<Response<SubRefreshResult>> decode_protobuf(std::string_view, AnswerRules);
+extern template Result<Response<RpcResult>> decode_protobuf(std::string_view, AnswerRules);
 
 // The first message of a subscription stream, bidirectional ones have it in one more message, and
 // later ones of the client's.
 std::string encode_stream_start(const wire::SubscribeRequest& request, bool is_bidirectional);
 std::string encode_stream_publication(std::string_view data);
 // What comes: first the answer to the subscribe, without which it is malformed, then publications.
-Result<Response<SubscribeResult>> decode_stream_start(std::string_view bytes);
+Result<Response<SubscribeResult>> decode_stream_start(std::string_view bytes,
+                                                      AnswerRules rules = {});
 Result<std::optional<StreamPublication>> decode_stream_publication(std::string_view bytes);
 
 }  // namespace gyre::proxy

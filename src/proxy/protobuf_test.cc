@@ -197,5 +197,104 @@ TEST(ProtobufAnswer, IsRefusedIfItIsNone) {
   EXPECT_EQ(refused(crowded.SerializeAsString()), Errc::too_large);
 }
 
+constexpr AnswerRules kCapsHeeded{.has_capabilities = true};
+
+void add_capability(google::protobuf::RepeatedPtrField<pb::ChannelsCapability>& list,
+                    const std::string& match) {
+  pb::ChannelsCapability& one = *list.Add();
+  one.add_channels("chat:*");
+  one.add_channels("news");
+  one.add_allow("sub");
+  one.set_match(match);
+}
+
+TEST(ProtobufCapabilities, AreReadWhereTheyAreHeeded) {
+  const std::vector<auth::Capability> expected{
+      {.channels = {"chat:*", "news"},
+       .match = auth::Capability::Match::wildcard,
+       .allow = {"sub"}},
+      {.channels = {"chat:*", "news"}, .match = auth::Capability::Match::exact, .allow = {"sub"}}};
+  pb::ConnectResponse connect;
+  add_capability(*connect.mutable_result()->mutable_caps(), "wildcard");
+  add_capability(*connect.mutable_result()->mutable_caps(), "");
+  pb::RefreshResponse refresh;
+  *refresh.mutable_result()->mutable_caps() = connect.result().caps();
+  pb::SubscribeResponse subscribe;
+  subscribe.mutable_result()->add_allow("pub");
+  subscribe.mutable_result()->add_allow("hst");
+  const auto connected = decode_protobuf<ConnectResult>(connect.SerializeAsString(), kCapsHeeded);
+  ASSERT_TRUE(connected && connected->result);
+  EXPECT_EQ(connected->result->caps.list, expected);
+  const auto refreshed = decode_protobuf<RefreshResult>(refresh.SerializeAsString(), kCapsHeeded);
+  ASSERT_TRUE(refreshed && refreshed->result);
+  EXPECT_EQ(refreshed->result->caps.list, expected);
+  const auto subscribed =
+      decode_protobuf<SubscribeResult>(subscribe.SerializeAsString(), kCapsHeeded);
+  ASSERT_TRUE(subscribed && subscribed->result);
+  EXPECT_THAT(subscribed->result->allow.words, ElementsAre("pub", "hst"));
+  pb::StreamSubscribeResponse start;
+  *start.mutable_subscribe_response() = subscribe;
+  const auto streamed = decode_stream_start(start.SerializeAsString(), kCapsHeeded);
+  ASSERT_TRUE(streamed && streamed->result);
+  EXPECT_THAT(streamed->result->allow.words, ElementsAre("pub", "hst"));
+  EXPECT_TRUE(result_of<ConnectResult>(connect).caps.list.empty());
+  EXPECT_TRUE(result_of<SubscribeResult>(subscribe).allow.words.empty());
+}
+
+// With the numbers of the specification (proxies.md 3), written out.
+TEST(ProtobufCapabilities, HaveTheNumbersOfTheProtocol) {
+  const std::string one = "\x0a\x01n\x12\x03sub\x1a\x05regex";  // 1 channels, 2 allow, 3 match
+  const std::string of_connect = "\x0a\x11\x52\x0f" + one;      // result, 10 caps
+  const std::string of_refresh = "\x0a\x11\x32\x0f" + one;      // result, 6 caps
+  const std::vector<auth::Capability> expected{
+      {.channels = {"n"}, .match = auth::Capability::Match::regex, .allow = {"sub"}}};
+  const auto connect = decode_protobuf<ConnectResult>(of_connect, kCapsHeeded);
+  ASSERT_TRUE(connect && connect->result);
+  EXPECT_EQ(connect->result->caps.list, expected);
+  const auto refresh = decode_protobuf<RefreshResult>(of_refresh, kCapsHeeded);
+  ASSERT_TRUE(refresh && refresh->result);
+  EXPECT_EQ(refresh->result->caps.list, expected);
+  const auto subscribe = decode_protobuf<SubscribeResult>("\x0a\x05\x3a\x03pub", kCapsHeeded);
+  ASSERT_TRUE(subscribe && subscribe->result);
+  EXPECT_THAT(subscribe->result->allow.words, ElementsAre("pub"));
+}
+
+template <class Outcome, class Message>
+void expect_message_refused(const Message& message, Errc code, std::string_view field) {
+  const std::string bytes = message.SerializeAsString();
+  const auto response = decode_protobuf<Outcome>(bytes, kCapsHeeded);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, code);
+  EXPECT_TRUE(response.error().context.starts_with(field)) << response.error().context;
+  EXPECT_TRUE(decode_protobuf<Outcome>(bytes));
+}
+
+TEST(ProtobufCapabilities, HaveTheBoundsOfTokens) {
+  using Bounds = auth::CapabilityBounds;
+  pb::RefreshResponse unknown;
+  add_capability(*unknown.mutable_result()->mutable_caps(), "glob");
+  expect_message_refused<RefreshResult>(unknown, Errc::malformed, "caps ");
+  pb::ConnectResponse entries;
+  for (size_t i = 0; i < Bounds::kEntriesMax; ++i) entries.mutable_result()->add_caps();
+  EXPECT_TRUE(decode_protobuf<ConnectResult>(entries.SerializeAsString(), kCapsHeeded));
+  entries.mutable_result()->add_caps();
+  expect_message_refused<ConnectResult>(entries, Errc::too_large, "caps ");
+  pb::ConnectResponse channels;
+  channels.mutable_result()->add_caps()->add_channels("a");
+  pb::ChannelsCapability& second = *channels.mutable_result()->add_caps();
+  for (size_t i = 1; i < Bounds::kChannelsMax; ++i) second.add_channels("b");
+  EXPECT_TRUE(decode_protobuf<ConnectResult>(channels.SerializeAsString(), kCapsHeeded));
+  second.add_channels("b");
+  expect_message_refused<ConnectResult>(channels, Errc::too_large, "caps ");
+  pb::SubscribeResponse words;
+  for (size_t i = 0; i < Bounds::kWordsMax; ++i) words.mutable_result()->add_allow("sub");
+  EXPECT_TRUE(decode_protobuf<SubscribeResult>(words.SerializeAsString(), kCapsHeeded));
+  words.mutable_result()->add_allow("sub");
+  expect_message_refused<SubscribeResult>(words, Errc::too_large, "allow ");
+  pb::ConnectResponse inner;
+  *inner.mutable_result()->add_caps()->mutable_allow() = words.result().allow();
+  expect_message_refused<ConnectResult>(inner, Errc::too_large, "caps ");
+}
+
 }  // namespace
 }  // namespace gyre::proxy

@@ -65,6 +65,20 @@ bool resolve_base64(RpcResult& result) {
   return replace_by(result.b64data, result.data);
 }
 
+std::optional<auth::Capability> capability_of(ChannelsCapability given) {
+  const std::optional<auth::Capability::Match> match = auth::match_of(given.match);
+  if (!match) return std::nullopt;
+  return auth::Capability{.channels = std::move(given.channels.names),
+                          .match = *match,
+                          .allow = std::move(given.allow.words)};
+}
+
+Error refused_for(std::string_view name, Errc code) {
+  return {code, std::string(name) + (code == Errc::too_large
+                                         ? " of the answer has too many entries, channels or words"
+                                         : " of the answer has not the shape that it should have")};
+}
+
 auth::SubscriptionOptions options_of(SubscribeResult& result) {
   return take_options(result);
 }

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <span>
 
+#include "os/manual_kernel.h"
 #include "runtime/shard.h"
 
 namespace gyre::runtime {
@@ -19,6 +22,30 @@ struct NoOutput final : OutputStage {
   size_t waiting() const override { return 0; }
   bool flush() override { return false; }
   void settle() override {}
+};
+
+// One shard by itself, within whose turn the whole test runs.
+template <class Kernel = os::ManualKernel>
+class ShardTest : public testing::Test {
+ protected:
+  void advance(os::Nanos time) {
+    kernel_.now += time;
+    shard_.turn(0);
+  }
+
+  Kernel kernel_;
+  ShardSet set_;
+  Shard shard_{{}, kernel_, set_};
+  TurnScope scope_{shard_};
+};
+
+// The same without connections.
+class UnconnectedShardTest : public ShardTest<> {
+ protected:
+  UnconnectedShardTest() { shard_.attach(events_, output_); }
+
+  NoEvents events_;
+  NoOutput output_;
 };
 
 }  // namespace gyre::runtime

@@ -44,6 +44,10 @@ class Bans {
   }
   static std::string user_key(const std::string& user) { return "user " + user; }
   static std::string token_key(const std::string& uid) { return "token " + uid; }
+  // In place of the user where it is about tokens for his subscriptions to the channel.
+  static std::string scope(const std::string& user, const std::string& channel) {
+    return user + " " + channel;
+  }
   // The user's tokens that were issued before that second.
   void invalidated(const std::string& user, int64_t issued_before) {
     Second& second = issued_before_[user];
@@ -115,7 +119,7 @@ class Bans {
 
   const Record& record_;
   std::map<std::string, Word> words_;
-  std::map<std::string, Second> issued_before_;  // by user
+  std::map<std::string, Second> issued_before_;  // by user or scope
 };
 
 }  // namespace gyre::sim

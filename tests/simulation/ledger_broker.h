@@ -27,6 +27,7 @@ class LedgerBroker final : public engine::Broker, engine::BrokerEvents {
   void die() { is_dead_ = true; }
   const engine::Broker& inner() const { return *broker_; }
 
+  engine::Traits traits() const override { return broker_->traits(); }
   void attach(engine::BrokerEvents& events) override {
     events_ = &events;
     broker_->attach(*this);

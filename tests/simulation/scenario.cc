@@ -93,9 +93,13 @@ void Scenario::choose_channels() {
   add("safe", true, true, true);
   if (chance(400)) add("newest", true, true, true);
   if (proxied_.subscribe) add_ruled_channels();
+  if (chance(400)) add_token_channels();
+  // Brokers outside of the node carry none.
+  if (is_reliable() && chance(400)) add_wildcards();
   shared_channels_ = channels_.size();
   add_user_channels();
   for (const ChannelKind& kind : channels_) kinds_.emplace(kind.name, kind);
+  for (const ChannelKind& kind : wildcards_) kinds_.emplace(kind.name, kind);
 }
 
 // Rules that keep some clients from some things.
@@ -125,6 +129,67 @@ void Scenario::add_channels(const ChannelKind& kind, size_t count) {
   namespaces_.emplace_back(kind.name, options_of(kind));
 }
 
+// Channels that are subscribed to by a token for each: because they are private, or as no rule of
+// their namespace lets anybody in.
+void Scenario::add_token_channels() {
+  ChannelKind kind;
+  kind.name = "sealed";
+  kind.needs_token = true;
+  kind.has_numbers = options_.seed % 3 == 0;
+  kind.has_presence = chance(400);
+  kind.has_history = chance(600);
+  if (kind.has_history) {
+    kind.history_size = static_cast<int32_t>(4 + below(12));
+    kind.history_ttl = static_cast<int64_t>(3 + below(30));
+    kind.has_delta = chance(300);
+    kind.is_recoverable = chance(500);
+    kind.is_positioned = kind.is_recoverable || chance(300);
+  }
+  const bool is_private = chance(500);
+  if (!is_private) kind.subscribing = Allowed::nobody;
+  constexpr size_t kCount = 2;
+  add_channels(kind, kCount);
+  for (size_t i = channels_.size() - kCount; is_private && i < channels_.size(); ++i) {
+    channels_[i].name.insert(0, "$");
+  }
+}
+
+// Channels of which wildcards stand for some, and wildcards of which a rule allows some. What comes
+// by a wildcard is live only, whatever the channels have.
+void Scenario::add_wildcards() {
+  ChannelKind kind;
+  kind.name = "tree";
+  kind.has_numbers = options_.seed % 3 == 0;
+  kind.has_filter = chance(400);
+  kind.has_history = chance(500);
+  if (kind.has_history) {
+    kind.history_size = static_cast<int32_t>(4 + below(12));
+    kind.history_ttl = static_cast<int64_t>(3 + below(30));
+    kind.is_recoverable = kind.is_positioned = chance(500);
+    kind.forces_positioning = kind.is_positioned && chance(500);
+  }
+  if (chance(200)) kind.subscribing = Allowed::nobody;
+  kind.users = {"user0"};
+  namespaces_.emplace_back(kind.name, options_of(kind));
+  for (const std::string_view name :
+       {"tree:a.0", "tree:a.1", "tree:b.0.1", "tree:a.2#user0", "$tree:a.3"}) {
+    ChannelKind& one = channels_.emplace_back(kind);
+    one.name = name;
+    one.needs_token = name.starts_with('$');
+    if (!name.contains('#')) one.users.clear();
+  }
+  constexpr std::string_view kWildcards[] = {"tree:a.*", "tree:*.0", "tree:*.*", "tree:>"};
+  wildcard_rule_ = kWildcards[below(std::size(kWildcards))];
+  for (const std::string_view name : kWildcards) {
+    ChannelKind& one = wildcards_.emplace_back();
+    one.name = name;
+    one.is_wildcard = true;
+    one.has_numbers = kind.has_numbers;
+    one.has_filter = kind.has_filter;
+    one.subscribing = stands_for(wildcard_rule_, name) ? kind.subscribing : Allowed::nobody;
+  }
+}
+
 // Batches come a little later and are otherwise what comes without them; who is behind is told, as
 // of any loss. So no client needs to know of them.
 std::shared_ptr<const channel::DeliveryRule> Scenario::delivery_rule(bool may_lose) {
@@ -143,7 +208,9 @@ void Scenario::add_user_channels() {
   kind.history_size = kind.has_history ? 10 : 0;
   kind.history_ttl = kind.has_history ? 30 : 0;
   kind.forces_positioning = kind.has_history && chance(500);
-  kind.has_presence = chance(400);
+  // Whether there is a connection already is read from presence, which some engines have late.
+  settings_.single_connection = is_reliable() && chance(400);
+  kind.has_presence = settings_.single_connection || chance(400);
   kind.subscribing = Allowed::nobody;
   namespaces_.emplace_back(kind.name, options_of(kind));
   for (size_t i = 0; i < users_; ++i) {
@@ -197,6 +264,11 @@ channel::ChannelOptions Scenario::options_of(const ChannelKind& kind) {
 void Scenario::choose_settings() {
   auto namespaces = channel::Namespaces::compile({}, {}, namespaces_);
   GYRE_CHECK(namespaces);
+  if (!wildcards_.empty()) {
+    auto rules = channel::WildcardRules::compile(
+        namespaces->rules(), {{.pattern = wildcard_rule_, .namespace_name = "tree"}});
+    GYRE_CHECK(rules && namespaces->add_wildcards(std::move(*rules)));
+  }
   settings_.namespaces = std::make_shared<const channel::Namespaces>(std::move(*namespaces));
   settings_.ping_interval = static_cast<os::Nanos>(5 + below(20)) * kSecond;
   settings_.pong_timeout = 4 * kSecond;
@@ -222,7 +294,9 @@ app::NodeOptions Scenario::node_options() const {
   options.sockets = {.queue_bytes_max = has_floods_ ? 25'000u : 1'000'000u,
                      .write_timeout = 3 * kSecond};
   options.settings = std::make_shared<const client::Settings>(settings_);
+  options.wildcards_max = wildcards_.size();
   options.connection_tokens.hmac_secret_key = SdkClient::secret();
+  options.subscription_tokens.hmac_secret_key = SdkClient::secret();
   options.proxies = proxies();
   if (has_moderation_) options.moderation = client::Moderation::Limits();
   options.history_meta_ttl = seconds(kMetaTtl * 2);
@@ -305,6 +379,8 @@ void Scenario::start_clients() {
             .concurrency = settings_.concurrency,
             .channel_limit = settings_.channel_limit,
             .expired_close_delay = settings_.expired_close_delay,
+            .expired_sub_close_delay = settings_.expired_sub_close_delay,
+            .presence_update_interval = settings_.presence_update_interval,
             .promises = {.is_reliable = is_reliable(),
                          .delivers_at_once = !has_delivery_rules_,
                          .recovers_surely = is_reliable() &&
@@ -313,6 +389,7 @@ void Scenario::start_clients() {
                          .reads_on = !faults_.may_strike(fault::Point::small_backlog)},
             .recovery_limit = settings_.recovery_max_publication_limit,
             .channels = &kinds_,
+            .may_be_displaced = displacement(i),
             .own_channel = own,
             .may_get = may_get,
             .attendance = attendance_.get(),
@@ -323,10 +400,27 @@ void Scenario::start_clients() {
     for (size_t at = 0; at < shared_channels_; ++at) {
       if (chance(500)) client.subscribe(channels_[at]);
     }
+    for (const ChannelKind& wildcard : wildcards_) {
+      if (chance(500)) client.subscribe(wildcard);
+    }
     agenda_.after(some_time(2 * kSecond), [&client] { client.start(); });
   }
   api_ = std::make_unique<ApiClient>(stage_.network(), record_, kNodePort, !is_reliable());
   stage_.add(*api_);
+}
+
+// For the client of that index.
+std::function<bool(const std::string& user, os::Nanos asked)> Scenario::displacement(
+    size_t index) const {
+  if (!settings_.single_connection) return {};
+  return [this, index](const std::string& user, os::Nanos asked) {
+    for (size_t i = 0; i < clients_.size(); ++i) {
+      const SdkClient& other = *clients_[i];
+      if (i == index || other.user() != user || !other.has_own_channel()) continue;
+      if (other.connecting_until() >= asked) return true;
+    }
+    return false;
+  };
 }
 
 // --- Time

@@ -74,12 +74,21 @@ void Scenario::act(SdkClient& client) {
     case 10:
       if (proxied_.rpc) client.call();
       return;
+    case 11:
+      if (!wildcards_.empty()) return act_on_wildcard(client);
+      return client.publish(channel.name, payload());
     case 9:
       for (uint64_t i = 2 + below(4); i > 0; --i) client.publish(some_channel().name, payload());
       return;
     default:
       return client.publish(channel.name, payload());
   }
+}
+
+void Scenario::act_on_wildcard(SdkClient& client) {
+  const ChannelKind& wildcard = wildcards_[below(wildcards_.size())];
+  if (chance(700)) return client.subscribe(wildcard);
+  client.unsubscribe(wildcard.name);
 }
 
 // --- The server API
@@ -130,6 +139,9 @@ void Scenario::act_by_api() {
       return api_->call("refresh", fmt::format(R"({{"user":"{}","expire_at":{}}})", client.user(),
                                                chance(700) ? end : 0));
     }
+    case 12:
+      if (!wildcards_.empty()) return act_on_wildcard_by_api(client);
+      return publish_by_api(any_channel().name, payload());
     case 7:
       return publish_repeatedly(any_channel().name, payload());
     default:
@@ -142,6 +154,12 @@ void Scenario::act_by_api() {
 void Scenario::subscribe_by_api(const SdkClient& client, const std::string& channel) {
   attendance_->may_come(channel, client.user());
   api_->call("subscribe", fmt::format(R"({{"user":"{}","channel":"{}"}})", client.user(), channel));
+}
+
+void Scenario::act_on_wildcard_by_api(const SdkClient& client) {
+  // Others are an error, whoever asks for them.
+  if (chance(500)) return subscribe_by_api(client, wildcard_rule_);
+  unsubscribe_by_api(client, wildcard_rule_);
 }
 
 void Scenario::ask_presence_by_api(const std::string& channel, bool counts_only) {
@@ -253,7 +271,8 @@ void Scenario::act_on_store() {
       request.publication = make_ref<protocol::Publication>(payload());
       request.publication->mark_data_as_json();
       request.publication->wants_delta = channel.has_delta;
-      const std::string ns = channel.name.substr(0, channel.name.find(':'));
+      std::string ns = channel.name.substr(0, channel.name.find(':'));
+      if (ns.starts_with('$')) ns.erase(0, 1);
       for (const auto& [name, its] : namespaces_) {
         if (name != ns || !its.has_history()) continue;
         request.history = {

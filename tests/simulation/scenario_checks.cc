@@ -41,8 +41,12 @@ void Scenario::check_quiet() {
   check_positions();
   check_presence();
   check_members();
+  if (settings_.single_connection) check_single_connections();
   if (backend_) check_rulings();
-  for (const auto& client : clients_) client->check_ends();
+  for (const auto& client : clients_) {
+    client->check_ends();
+    client->check_wildcards();
+  }
   size_t expected = 0;
   for (const auto& client : clients_) expected += client->live_channels().size();
   if (node_->most_queued() > 0) violation("bytes wait for somebody");
@@ -117,6 +121,23 @@ void Scenario::check_members() {
         if (live.contains(member)) continue;
         record_.violation(observer->name(),
                           fmt::format("was not told that {} left {}", member, channel));
+      }
+    }
+  }
+}
+
+// Who has come when an older connection had long been there is alone. Those who come at the same
+// time may not see each other.
+void Scenario::check_single_connections() {
+  for (const auto& older : clients_) {
+    if (!older->holds_own_channel()) continue;
+    for (const auto& newer : clients_) {
+      if (newer == older || newer->user() != older->user() || !newer->has_own_channel()) continue;
+      if (newer->is_connected() && newer->connect_asked() > older->let_in()) {
+        record_.violation(older->name(),
+                          fmt::format("stays beside {}, which came later, and has the "
+                                      "same user",
+                                      newer->name()));
       }
     }
   }

@@ -8,6 +8,7 @@ namespace gyre::sim {
 
 void Scenario::moderate(const SdkClient& target) {
   const std::string& user = target.user();
+  if (chance(300)) return moderate_subscription(target);
   if (chance(400)) return revoke_by_api(target);
   if (user.empty()) return;
   if (chance(250)) return invalidate_by_api(user);
@@ -93,6 +94,27 @@ void Scenario::invalidate_by_api(const std::string& user) {
                         client.token().issued_at < now;
                });
              });
+}
+
+// The client notices if it hears anything by that token after the answer.
+void Scenario::moderate_subscription(const SdkClient& target) {
+  const auto [channel, uid] = target.subscription_by_token();
+  if (channel.empty()) return;
+  const std::string& user = target.user();
+  if (user.empty() || chance(500)) {
+    const std::string key = Bans::token_key(uid);
+    bans_.asked(key);
+    return api_->call("revoke_token", fmt::format(R"({{"uid":"{}"}})", uid),
+                      [this, key](std::string_view) { bans_.answered(key); });
+  }
+  const std::string scope = Bans::scope(user, channel);
+  const int64_t now = stage_.network().wall() / kSecond;
+  bans_.asked(Bans::issue_key(scope));
+  bans_.invalidated(scope, now);
+  api_->call(
+      "invalidate_user_tokens",
+      fmt::format(R"({{"user":"{}","channel":"{}","issued_before":{}}})", user, channel, now),
+      [this, scope, now](std::string_view) { bans_.invalidation_answered(scope, now); });
 }
 
 }  // namespace gyre::sim

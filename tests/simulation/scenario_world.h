@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -63,6 +64,8 @@ class Scenario {
   void choose_channels();
   void add_channels(const ChannelKind& kind, size_t count);
   void restrict(ChannelKind& kind);
+  void add_token_channels();
+  void add_wildcards();
   void add_user_channels();
   channel::ChannelOptions options_of(const ChannelKind& kind);
   static std::shared_ptr<const channel::DeliveryRule> delivery_rule(bool may_lose);
@@ -71,6 +74,7 @@ class Scenario {
   void make_world_outside();
   void start_node();
   void start_clients();
+  std::function<bool(const std::string& user, os::Nanos asked)> displacement(size_t index) const;
   ScenarioResult result();
 
   // --- Backends (scenario_backend.cc)
@@ -95,6 +99,8 @@ class Scenario {
   void plan();
   void plan_for(SdkClient& client);
   void act(SdkClient& client);
+  void act_on_wildcard(SdkClient& client);
+  void act_on_wildcard_by_api(const SdkClient& client);
   void plan_api();
   void act_by_api();
   void act_on_store();
@@ -107,6 +113,7 @@ class Scenario {
 
   // --- Who is sent away (scenario_moderation.cc)
   void moderate(const SdkClient& target);
+  void moderate_subscription(const SdkClient& target);
   void block_by_api(const std::string& user);
   void unblock_by_api(const std::string& user);
   void unblock_all();
@@ -134,6 +141,7 @@ class Scenario {
   void check_positions();
   void check_presence();
   void check_members();
+  void check_single_connections();
   void leave();
   void drain();
   void check_empty();
@@ -171,6 +179,8 @@ class Scenario {
   std::vector<Namespace> namespaces_;
   std::vector<ChannelKind> channels_;
   size_t shared_channels_ = 0;  // of them, the first ones; the rest are the users' own
+  std::vector<ChannelKind> wildcards_;
+  std::string wildcard_rule_;  // allows those of them that it stands for
   std::map<std::string, ChannelKind> kinds_;
   client::Settings settings_;
   Proxied proxied_;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "auth/token_issuer.h"
 #include "protocol/encoder.h"
 
 namespace gyre::sim {
@@ -43,6 +42,7 @@ void SdkClient::start() {
 void SdkClient::on_open() {
   state_ = State::connecting;
   note("asks to connect");
+  connect_asked_ = network().now();
   std::string out;
   protocol::ConnectRequest request;
   request.name = "simulation";
@@ -91,6 +91,8 @@ void SdkClient::ask_now(Question question, const protocol::Request& request) {
 }
 
 void SdkClient::forget_connection() {
+  // What is on its way still arrives.
+  if (is_asking(Question::Kind::connect)) connecting_until_ = network().now() + 5 * os::kSecond;
   questions_.clear();
   for (auto& [name, subscription] : subscriptions_) {
     set_state(subscription, Subscription::State::none);
@@ -117,6 +119,7 @@ void SdkClient::on_close(uint16_t code) {
 // As SDKs do, and as applications do that get a new token or hope to be let in again.
 bool SdkClient::returns_after(uint16_t code) const {
   if (code == 3500) return !has_sent_foreign_token_;
+  if (code == 3504) return !is_calm_ && network().chance(600);
   return code == 3503 || code == 3507 || protocol::Disconnect{code, {}}.reconnects();
 }
 
@@ -169,14 +172,19 @@ void SdkClient::check_disconnect(uint16_t code) {
       }
       ++counts_.losses;
       break;
+    case 3006:
+      return check_subscription_end();
     case 3500:
-      if (has_sent_foreign_token_) break;
+      if (has_sent_foreign_token_ || is_showing_foreign_token()) break;
       return check_banned(code);
+    case 3504:
+      return check_displaced();
     case 3503:
     case 3507:
       return check_banned(code);
     case 3502:
-      if (!record_.has_just_jumped()) violation("called stale");
+      // A client that rests may see it long after the jump that let its time to connect pass.
+      if (!record_.has_jumped_since(opened_)) violation("called stale");
       break;
     case 3505:
       if (count(false) + kUntold < options_.channel_limit) {
@@ -234,76 +242,6 @@ void SdkClient::fall_asleep() {
   state_ = State::gone;
   forget_connection();
   pause_reading(true);
-}
-
-// --- The token
-
-std::string SdkClient::make_token(bool is_ours) {
-  auth::TokenContent content;
-  content.user = is_ours ? options_.user : "somebody else";
-  const int64_t now = network().wall() / os::kSecond;
-  // One that has been taken back is shown again, at times.
-  const bool is_lasting = !made_end_ || *made_end_ > now + 3;
-  if (is_ours && is_lasting && options_.bans->may_be_revoked(options_.user, made_) &&
-      network().chance(300)) {
-    content.expires = made_end_;
-  } else {
-    made_ = {.uid = fmt::format("{}-{}", options_.name, next_token_++), .issued_at = now};
-    if (!is_calm_ && network().chance(600))
-      content.expires = now + 3 + static_cast<int64_t>(network().below(20));
-    made_end_ = content.expires;
-  }
-  note(fmt::format("makes token {} of {}", made_.uid, made_.issued_at));
-  content.uid = made_.uid;
-  content.issued_at = made_.issued_at;
-  return auth::issue_token(content, kSecret);
-}
-
-// What a reply or a push says of the connection's end.
-void SdkClient::on_expiry(const ServerMessage& message) {
-  ++expiries_;
-  end_.reset();
-  if (!message.expires) return;
-  if (options_.backend && options_.backend->options().asks_refresh) {
-    violation("told of an end that is the backend's");
-  }
-  const os::Nanos ttl = os::Nanos{message.ttl} * os::kSecond;
-  // The word may have been on its way while time stood still.
-  end_slack_ = (record_.has_just_jumped() ? 60 : 2) * os::kSecond;
-  end_ = network().now() + ttl + options_.expired_close_delay;
-  note(fmt::format("expires in {} s", message.ttl));
-  // Some forget it, and are cut off.
-  if (network().chance(800))
-    refresh_later(ttl * 3 / 4 + static_cast<os::Nanos>(network().below(os::kSecond / 2)));
-}
-
-void SdkClient::refresh_later(os::Nanos wait) {
-  agenda_.after(wait, [this, expiries = expiries_, connection = connection_] {
-    if (expiries != expiries_ || connection != connection_ || state_ != State::connected) return;
-    has_sent_foreign_token_ = has_sent_foreign_token_ || network().chance(10);
-    const std::string token = make_token(!has_sent_foreign_token_);
-    protocol::RefreshRequest request{.token = token};
-    note("asks to be refreshed");
-    ++refreshes_;
-    Question question = question_of(Question::Kind::refresh, {});
-    question.token = made_;
-    ask_now(std::move(question), request);
-  });
-}
-
-void SdkClient::on_refreshed(const Question& question, const ServerMessage& message) {
-  token_ = question.token;
-  if (has_sent_foreign_token_) violation("refreshed by somebody else's token");
-  note(fmt::format("refreshed: {} s", message.expires ? message.ttl : 0));
-  on_expiry(message);
-}
-
-void SdkClient::check_expiry() {
-  check_ends();
-  if (!end_ || record_.has_jumped_within(10 * os::kSecond)) return;
-  if (has_read_for(10 * os::kSecond) && network().now() > *end_ + 5 * os::kSecond) {
-    violation("lives on with an expired token");
-  }
 }
 
 // --- Input
@@ -386,6 +324,9 @@ void SdkClient::handle(const ServerMessage& message) {
     case Kind::refresh:
       if (expects(Question::Kind::refresh)) on_refreshed(question, message);
       return;
+    case Kind::sub_refresh:
+      if (expects(Question::Kind::sub_refresh)) on_sub_refreshed(question, message);
+      return;
     default:
       return;
   }
@@ -396,6 +337,8 @@ void SdkClient::on_connected(const Question& question, const ServerMessage& mess
   client_id_ = message.client;
   note(fmt::format("connected as {}", client_id_));
   state_ = State::connected;
+  connecting_until_ = std::max(connecting_until_, network().now());
+  let_in_ = network().now();
   check_let_in(question, message);
   on_expiry(message);
   for (const ServerMessage& sub : message.subs) on_subscribed_by_server(sub.channel, sub);
@@ -411,6 +354,12 @@ void SdkClient::on_connected(const Question& question, const ServerMessage& mess
 void SdkClient::on_error(const Question& question, uint32_t code) {
   note(fmt::format("error {} for {} of {}", code, name_of(question.kind), question.channel));
   if (question.kind == Question::Kind::subscribe && code != 105) ++endings_[question.channel];
+  // Others make way before the server looks at the end of what lets it in.
+  if (question.kind == Question::Kind::connect && code == 110) {
+    connecting_until_ = std::max(connecting_until_, network().now());
+  }
+  if (question.kind == Question::Kind::sub_refresh) return on_sub_refresh_refused(question, code);
+  if (question.shown && is_refused_by_token(question, code)) return;
   if (is_refused_by_backend(question, code)) return on_refused_by_backend(question, code);
   if (question.kind == Question::Kind::connect) {
     // A token that was good when it was made.

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "protocol/messages.h"
@@ -53,10 +55,15 @@ class SdkClient final : public SimWebSocket {
     uint32_t concurrency = 1;     // of its commands, on the server
     uint32_t channel_limit = 128;
     os::Nanos expired_close_delay = 0;
+    os::Nanos expired_sub_close_delay = 0;
+    os::Nanos presence_update_interval = 0;
     EnginePromises promises;
     int32_t recovery_limit = 300;
     // All that there are, by name: for subscriptions that the server makes.
     const std::map<std::string, ChannelKind>* channels = nullptr;
+    // Whether the user's other clients may have displaced one whose connection has been asked for
+    // then; null: users may have several connections.
+    std::function<bool(const std::string& user, os::Nanos asked)> may_be_displaced;
     std::string own_channel;           // that it is subscribed to when it connects; empty: none
     std::vector<std::string> may_get;  // channels that it may get with its connection
     Attendance* attendance = nullptr;
@@ -130,10 +137,24 @@ class SdkClient final : public SimWebSocket {
   // See SimBackend::Watch.
   uint64_t watch(const std::string& channel) const;
   const TokenSeal& token() const { return token_; }
+  // A channel in which it is live by a token, and that token's uid; empty: there is none.
+  std::pair<std::string, std::string> subscription_by_token() const;
   uint64_t refreshes() const { return refreshes_; }
   bool is_refreshing() const { return is_asking(Question::Kind::refresh); }
+  // When it has asked to be let in last, and when it was let in last.
+  os::Nanos connect_asked() const { return connect_asked_; }
+  os::Nanos let_in() const { return let_in_; }
+  // Until when the server may have gone about letting it in.
+  os::Nanos connecting_until() const {
+    return state_ == State::connecting ? network().now() : connecting_until_;
+  }
+  bool has_own_channel() const { return !options_.own_channel.empty(); }
+  // It has its user's own channel, and has had it since it was let in.
+  bool holds_own_channel() const;
   // Ends that should have come.
   void check_ends();
+  // Publications that should have come by wildcards.
+  void check_wildcards() const;
   // All that it wants is live.
   bool is_settled() const;
   std::string describe() const;
@@ -154,6 +175,15 @@ class SdkClient final : public SimWebSocket {
 
  private:
   enum class State : uint8_t { away, opening, connecting, connected, gone };
+  // A token for a subscription: what it says, and what is wrong with it.
+  struct ShownToken {
+    enum class Flaw : uint8_t { none, absent, forged, expired, of_other_user, of_other_channel };
+    Flaw flaw = Flaw::none;
+    TokenSeal seal;
+    int64_t end = 0;  // Unix seconds; 0: none
+    std::string text;
+    bool is_foreign() const { return flaw >= Flaw::of_other_user; }
+  };
   // How far it has read a channel, and how it asked for the rest. An answer is about the progress
   // as of its question: another question may be on its way already, if the API has subscribed the
   // client and ended that again meanwhile.
@@ -186,6 +216,14 @@ class SdkClient final : public SimWebSocket {
     bool may_jump = false;     // the next publication is the newest, whatever was before
     int64_t end = 0;           // Unix seconds; 0: none
     os::Nanos end_told = 0;
+    TokenSeal seal;  // of the token that it goes on by; issued at 0: there is none
+    // Of a wildcard: what comes of each of the channels that it stands for. Places in the ledger.
+    struct Stream {
+      size_t due = 0;  // what must come begins here, before anything has come
+      std::optional<size_t> last_place;
+      size_t next() const { return last_place ? *last_place + 1 : due; }
+    };
+    std::map<std::string, Stream> streams;
     uint64_t life = 0;  // counts its times of being live
     std::set<std::string> seen;
   };
@@ -199,7 +237,8 @@ class SdkClient final : public SimWebSocket {
       history,
       refresh,
       presence_stats,
-      rpc
+      rpc,
+      sub_refresh
     };
     Kind kind;
     std::string channel;
@@ -207,8 +246,9 @@ class SdkClient final : public SimWebSocket {
     Progress progress;  // of a subscribe
     uint64_t life = 0;
     int32_t limit = 0;
-    std::string key;    // of the backend's ruling; empty: it is not asked
-    TokenSeal token{};  // of a refresh
+    std::string key;                    // of the backend's ruling; empty: it is not asked
+    TokenSeal token{};                  // of a refresh
+    std::optional<ShownToken> shown{};  // of a subscribe or sub_refresh
     os::Nanos asked = 0;
     bool may_wait = false;                          // for a backend that something else asks
     std::optional<protocol::StreamPosition> top{};  // of the channel, when it was asked
@@ -231,6 +271,19 @@ class SdkClient final : public SimWebSocket {
   void on_refreshed(const Question& question, const ServerMessage& message);
   std::string make_token(bool is_ours);
   void check_expiry();
+  // --- Tokens of subscriptions (sdk_tokens.cc)
+  ShownToken make_subscription_token(const std::string& channel);
+  bool is_over(const Question& question) const;
+  void check_token_accepted(const Question& question, const ServerMessage& message) const;
+  bool is_refused_by_token(const Question& question, uint32_t code);
+  bool is_showing_foreign_token() const;
+  void lives_by(Subscription& subscription, const ShownToken& token);
+  void refresh_subscription_later(const Subscription& subscription);
+  void refresh_subscription(const Subscription& subscription);
+  void on_sub_refreshed(const Question& question, const ServerMessage& message);
+  void on_sub_refresh_refused(const Question& question, uint32_t code);
+  void check_seal(const Subscription& subscription, const Ledger::Entry& entry) const;
+  void check_subscription_end() const;
   void check_disconnect(uint16_t code);
   bool returns_after(uint16_t code) const;
   // --- What others have ruled (sdk_rulings.cc)
@@ -241,6 +294,7 @@ class SdkClient final : public SimWebSocket {
   void on_refused_by_backend(const Question& question, uint32_t code);
   bool is_ended_by_backend(uint16_t code) const;
   void check_banned(uint16_t code) const;
+  void check_displaced() const;
   void check_let_in(const Question& question, const ServerMessage& message);
   void check_promptness(const Question& question) const;
   void on_called(const Question& question, const ServerMessage& message);
@@ -276,11 +330,16 @@ class SdkClient final : public SimWebSocket {
   void on_unsubscribe_push(const std::string& channel, uint32_t code);
   void on_publication(const std::string& channel, ReadPublication publication);
   void check_positioned(Subscription& subscription, const ReadPublication& publication);
+  // --- Wildcards (sdk_wildcards.cc)
+  void open_streams(Subscription& subscription) const;
+  void check_of_wildcard(Subscription& subscription, const ReadPublication& publication);
+  void check_nothing_missing(const Subscription& subscription, const std::string& channel,
+                             size_t end) const;
   void check_plain(Subscription& subscription, const ReadPublication& publication);
   void on_published(const Question& question);
   void on_presence(const Question& question, const ServerMessage& message);
   void on_presence_stats(const Question& question, const ServerMessage& message);
-  void check_allowed_to_hear(const Ledger::Entry& entry) const;
+  void check_allowed_to_hear(const Subscription& subscription, const Ledger::Entry& entry) const;
   void check_aside(Subscription& subscription, const ReadPublication& publication);
   void on_history(const Question& question, const ServerMessage& message);
 
@@ -313,7 +372,10 @@ class SdkClient final : public SimWebSocket {
   bool is_asleep_ = false;
   bool is_calm_ = false;
   bool has_sent_foreign_token_ = false;
-  os::Nanos opened_ = 0;     // when the connection began
+  os::Nanos opened_ = 0;  // when the connection began
+  os::Nanos connect_asked_ = 0;
+  os::Nanos connecting_until_ = 0;
+  os::Nanos let_in_ = 0;
   std::string connect_key_;  // of the backend's ruling
   TokenSeal made_;           // of the token that it has made last
   std::optional<int64_t> made_end_;

@@ -66,6 +66,8 @@ void SdkClient::on_publication(const std::string& channel, ReadPublication publi
         fmt::format("{} in {}, which is not subscribed to", shortened(publication.data), channel));
   }
   take_payload(subscription, publication);
+  if (subscription.kind.is_wildcard) return check_of_wildcard(subscription, publication);
+  if (!publication.channel.empty()) violation(fmt::format("{} is no wildcard", channel));
   if (subscription.is_positioned) {
     check_positioned(subscription, publication);
   } else {
@@ -95,7 +97,7 @@ void SdkClient::check_positioned(Subscription& subscription, const ReadPublicati
     violation(
         fmt::format("{}: {}@{} is not {}", channel, offset, epoch, shortened(publication.data)));
   }
-  if (entry) check_allowed_to_hear(*entry);
+  if (entry) check_allowed_to_hear(subscription, *entry);
   if (entry && !passes(subscription, *entry)) {
     violation(fmt::format("{}: {} does not pass the filter", channel, offset));
   }
@@ -114,7 +116,7 @@ void SdkClient::check_aside(Subscription& subscription, const ReadPublication& p
         fmt::format("{}: nobody published {} aside", channel, shortened(publication.data)));
   }
   const Ledger::Entry& entry = ledger_.at(channel, *place);
-  check_allowed_to_hear(entry);
+  check_allowed_to_hear(subscription, entry);
   if (!passes(subscription, entry)) {
     violation(fmt::format("{}: {} does not pass the filter", channel, shortened(publication.data)));
   }
@@ -129,7 +131,7 @@ void SdkClient::check_plain(Subscription& subscription, const ReadPublication& p
   const auto place = ledger_.find(channel, publication.data);
   if (!place) return violation(fmt::format("{}: nobody published {}", channel, publication.data));
   const Ledger::Entry& entry = ledger_.at(channel, *place);
-  check_allowed_to_hear(entry);
+  check_allowed_to_hear(subscription, entry);
   if (entry.offset != publication.offset) {
     violation(fmt::format("{}: offset {} and not {}", channel, publication.offset, entry.offset));
   }
@@ -229,9 +231,9 @@ Allowed SdkClient::allowed(const Question& question) const {
 }
 
 std::string_view SdkClient::name_of(Question::Kind kind) {
-  constexpr std::string_view kNames[] = {"connect", "subscribe",      "unsubscribe",
-                                         "publish", "presence",       "history",
-                                         "refresh", "presence_stats", "rpc"};
+  constexpr std::string_view kNames[] = {"connect",  "subscribe",  "unsubscribe", "publish",
+                                         "presence", "history",    "refresh",     "presence_stats",
+                                         "rpc",      "sub_refresh"};
   return kNames[static_cast<size_t>(kind)];
 }
 

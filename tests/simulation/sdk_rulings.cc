@@ -13,7 +13,6 @@ namespace {
 
 // In which a command is answered that waits for no backend; backends may take longer.
 constexpr os::Nanos kPromptly = 2'500 * os::kMillisecond;
-constexpr os::Nanos kLate = 4 * os::kSecond;
 
 }  // namespace
 
@@ -134,36 +133,6 @@ uint64_t SdkClient::watch(const std::string& channel) const {
   return is_its_own ? subscription.life : 0;
 }
 
-// It was told that its subscription has expired.
-void SdkClient::on_subscription_expired(const Subscription& subscription) const {
-  const std::string& channel = subscription.kind.name;
-  if (!options_.backend || record_.has_jumped_since(subscription.end_told)) return;
-  const SimBackend::Options& backend = options_.backend->options();
-  if (backend.asks_sub_refresh) {
-    const Ruling* ruled = options_.backend->find_sub_refresh(client_id_, channel);
-    if (!ruled || ruled->answered == 0 || !ruled->is_over) {
-      violation(fmt::format("{} has expired by nobody's word", channel));
-    }
-  } else if (subscription.end == 0 ||
-             network().wall() < (subscription.end + backend.subscription_grace) * os::kSecond) {
-    violation(fmt::format("{} has expired too early", channel));
-  }
-}
-
-void SdkClient::check_ends() {
-  if (!options_.backend || options_.backend->options().asks_sub_refresh) return;
-  if (!hears(20 * os::kSecond) || record_.has_jumped_within(20 * os::kSecond)) return;
-  const SimBackend::Options& backend = options_.backend->options();
-  for (const auto& [channel, one] : subscriptions_) {
-    if (one.end == 0 || one.state != Subscription::State::live) continue;
-    const os::Nanos most = (one.end + 1 + backend.subscription_grace) * os::kSecond +
-                           2 * backend.presence_interval + kLate;
-    if (network().wall() > most && !record_.has_jumped_since(one.end_told)) {
-      violation(fmt::format("{} lives on, though it has expired", channel));
-    }
-  }
-}
-
 // --- Who is let in
 
 void SdkClient::check_let_in(const Question& question, const ServerMessage& message) {
@@ -205,10 +174,26 @@ void SdkClient::check_banned(uint16_t code) const {
   }
 }
 
+// Another connection of the user has taken its place; that was let in later, or at the same time.
+void SdkClient::check_displaced() const {
+  if (!options_.may_be_displaced || !options_.may_be_displaced(options_.user, connect_asked_)) {
+    violation("had to make way for nobody");
+  }
+}
+
+bool SdkClient::holds_own_channel() const {
+  if (state_ != State::connected || options_.own_channel.empty()) return false;
+  const auto own = subscriptions_.find(options_.own_channel);
+  return own != subscriptions_.end() && own->second.state == Subscription::State::live &&
+         own->second.live_since == let_in_;
+}
+
 // What was published after the answer that it must go is not for it.
-void SdkClient::check_allowed_to_hear(const Ledger::Entry& entry) const {
+void SdkClient::check_allowed_to_hear(const Subscription& subscription,
+                                      const Ledger::Entry& entry) const {
   const os::Nanos blocked = options_.bans->user_since(options_.user);
   if (blocked > 0 && entry.time > blocked) violation("hears something, though its user is blocked");
+  check_seal(subscription, entry);
   // What it has been refreshed by it may not know yet.
   if (token_.uid.empty() || is_refreshing()) return;
   const os::Nanos revoked = options_.bans->token_since(options_.user, token_);

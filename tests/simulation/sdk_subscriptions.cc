@@ -53,6 +53,10 @@ void SdkClient::ask_to_subscribe(Subscription& subscription, std::string& out) {
     question.key = options_.backend->next_key(options_.user);
     request.data = std::string_view(question.key);
   }
+  if (subscription.kind.needs_token) {
+    question.shown = make_subscription_token(subscription.kind.name);
+    request.token = question.shown->text;
+  }
   ask(std::move(question), request, out);
 }
 
@@ -89,7 +93,9 @@ void SdkClient::on_subscribed(const Question& question, const ServerMessage& mes
   Subscription& subscription = subscriptions_[channel];
   subscription.progress = question.progress;
   const ChannelKind& kind = subscription.kind;
-  if (!kind.may_subscribe(options_.user)) violation(fmt::format("{} is not for it", channel));
+  if (!question.shown && !kind.may_subscribe(options_.user)) {
+    violation(fmt::format("{} is not for it", channel));
+  }
   check_accepted(question);
   const Ruling* ruled = ruling(question);
   subscription.end = ruled ? ruled->end : 0;
@@ -113,7 +119,16 @@ void SdkClient::on_subscribed(const Question& question, const ServerMessage& mes
     violation(fmt::format("deltas of {} are not as asked for", channel));
   }
   take_number(subscription, message);
+  subscription.seal = question.shown ? question.shown->seal : TokenSeal();
   go_live(subscription, &question, message);
+  if (question.shown) {
+    check_token_accepted(question, message);
+    return lives_by(subscription, *question.shown);
+  }
+  const bool asks_backend = kind.is_ruled && options_.backend->options().asks_sub_refresh;
+  if (message.expires != (subscription.end > 0 && !asks_backend)) {
+    violation(fmt::format("was not told until when {} goes on", channel));
+  }
 }
 
 void SdkClient::take_number(Subscription& subscription, const ServerMessage& message) {
@@ -168,6 +183,7 @@ void SdkClient::on_subscribed_by_server(const std::string& channel, const Server
   subscription.number = 0;
   if (message.number != 0) violation(fmt::format("{} stands under {}", channel, message.number));
   subscription.end = 0;
+  subscription.seal = TokenSeal();
   subscription.progress.recovers = subscription.progress.has_delta = false;
   // An unsubscribe on its way ends this one, too.
   if (subscription.state != Subscription::State::leaving) {
@@ -202,6 +218,7 @@ void SdkClient::go_live(Subscription& subscription, const Question* question,
       violation(fmt::format("a position for {}", channel));
     }
     subscription.progress.base.reset();
+    if (subscription.kind.is_wildcard) open_streams(subscription);
     note(fmt::format("subscribed to {}", channel));
     return;
   }

@@ -62,7 +62,8 @@ ReadPublication read_publication(const dom::object& object, std::string_view mes
                       .text = {},
                       .is_delta = truth(object, "delta"),
                       .offset = number(object, "offset"),
-                      .epoch = text(object, "epoch")};
+                      .epoch = text(object, "epoch"),
+                      .channel = text(object, "channel")};
   one.text = one.data.starts_with('"') ? text(object, "data") : one.data;
   return one;
 }
@@ -72,6 +73,11 @@ void read_publications(const dom::object& object, std::string_view source, size_
   dom::array all;
   if (object["publications"].get(all) != simdjson::SUCCESS) return;
   for (dom::object one : all) out.publications.push_back(read_publication(one, source, from));
+}
+
+void read_expiry(const dom::object& object, ServerMessage& out) {
+  out.expires = truth(object, "expires");
+  out.ttl = static_cast<uint32_t>(number(object, "ttl"));
 }
 
 void read_subscribe(const dom::object& object, std::string_view source, size_t& from,
@@ -85,12 +91,8 @@ void read_subscribe(const dom::object& object, std::string_view source, size_t& 
   out.number = static_cast<int64_t>(number(object, "id"));
   out.epoch = text(object, "epoch");
   out.offset = number(object, "offset");
+  read_expiry(object, out);
   read_publications(object, source, from, out);
-}
-
-void read_expiry(const dom::object& object, ServerMessage& out) {
-  out.expires = truth(object, "expires");
-  out.ttl = static_cast<uint32_t>(number(object, "ttl"));
 }
 
 void read_connect(const dom::object& object, std::string_view source, ServerMessage& out) {
@@ -165,6 +167,9 @@ bool read_json(dom::parser& parser, std::string_view line, ServerMessage& out) {
     read_subscribe(inner, line, from, out);
   } else if (message["refresh"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::refresh;
+    read_expiry(inner, out);
+  } else if (message["sub_refresh"].get(inner) == simdjson::SUCCESS) {
+    out.kind = MessageKind::sub_refresh;
     read_expiry(inner, out);
   } else if (message["unsubscribe"].get(inner) == simdjson::SUCCESS) {
     out.kind = MessageKind::unsubscribe;
@@ -255,6 +260,7 @@ bool read_publication(std::string_view bytes, ServerMessage& out) {
     if (fields.field() == 4) one.data = fields.string();
     if (fields.field() == 6) one.offset = fields.value();
     if (fields.field() == 8) one.is_delta = fields.value() != 0;
+    if (fields.field() == 10) one.channel = fields.string();
     if (fields.field() == 14) one.epoch = fields.string();
   }
   one.text = one.data;
@@ -267,6 +273,8 @@ bool read_subscribe(std::string_view bytes, ServerMessage& out) {
   Fields fields(bytes);
   bool is_good = true;
   while (fields.next()) {
+    if (fields.field() == 1) out.expires = fields.value() != 0;
+    if (fields.field() == 2) out.ttl = static_cast<uint32_t>(fields.value());
     if (fields.field() == 3) out.recoverable = fields.value() != 0;
     if (fields.field() == 6) out.epoch = fields.string();
     if (fields.field() == 7) is_good = read_publication(fields.text(), out) && is_good;
@@ -479,6 +487,10 @@ bool read_protobuf(std::string_view bytes, ServerMessage& out) {
       case 14:
         out.kind = MessageKind::refresh;
         is_good = read_expiry(fields.text(), 3, 4, out);
+        break;
+      case 15:
+        out.kind = MessageKind::sub_refresh;
+        is_good = read_expiry(fields.text(), 1, 2, out);
         break;
       default:
         return false;

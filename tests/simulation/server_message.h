@@ -20,6 +20,7 @@ struct ReadPublication {
   bool is_delta = false;
   uint64_t offset = 0;
   std::string epoch;
+  std::string channel;  // that it was published in, if it comes by a wildcard
 };
 
 // A message of the server, in either encoding (spec framing.md 3), as far as simulated clients look
@@ -35,6 +36,7 @@ struct ServerMessage {
     presence,
     history,
     refresh,
+    sub_refresh,
     presence_stats,
     rpc,
     push_publication,
@@ -51,7 +53,7 @@ struct ServerMessage {
   std::string channel;   // of pushes
   int64_t number = 0;    // that stands for it: given by subscribe, in its place in pushes
   std::string client;    // connect; who joins or leaves
-  bool expires = false;  // connect, refresh, push_refresh
+  bool expires = false;  // connect, subscribe, refresh, sub_refresh, push_refresh
   uint32_t ttl = 0;
   std::vector<ServerMessage> subs;  // connect: server-side subscriptions, each with its channel
   bool recoverable = false;

@@ -159,6 +159,7 @@ std::vector<std::string> SimNode::leftovers() {
     expect_none(shard.hub().subscriptions(), "subscriptions");
     expect_none(shard.homes().size(), "homes");
     expect_none(shard.homes().listened(), "homes that are listened to");
+    expect_none(shard.wildcards() && !shard.wildcards()->empty() ? 1 : 0, "lists of wildcards");
     expect_none(shard.census().users(), "users of the census");
     expect_none(node_->shard(i).tasks().active(), "tasks");
     if (i < memory_presence_.size()) {

@@ -112,7 +112,13 @@ runtime::Task<Answer<std::optional<proxy::ConnectResult>>> Session::ask_to_conne
   proxy::ConnectCall call{
       .data = request.data, .name = request.name, .version = request.version, .channels = {}};
   for (const auto& [channel, wish] : request.subs) call.channels.push_back(channel);
-  co_return outcome_of(co_await backend(proxy::Event::connect)->ask(caller(), call));
+  proxy::Backend& asked = *backend(proxy::Event::connect);
+  GYRE_CO_TRY(std::optional<proxy::ConnectResult> granted,
+              outcome_of(co_await asked.ask(caller(), call)));
+  if (granted && !keep_capabilities_of(asked, std::move(granted->caps))) {
+    co_return client::refuse(errors::kInternal);
+  }
+  co_return granted;
 }
 
 Answer<void> Session::authenticate(const protocol::ConnectRequest& request,
@@ -148,7 +154,9 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
   auth::Claims& claims = verified->claims;
   if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
   keep_token(claims);
-  GYRE_TRY_VOID(keep_capabilities(std::move(claims.capabilities)));
+  if (!keep_capabilities(std::move(claims.capabilities))) {
+    return client::refuse(disconnects::kInvalidToken);
+  }
   if (claims.subs.empty()) {
     for (std::string& channel : claims.channels)
       claims.subs.emplace_back(std::move(channel), auth::SubscriptionOptions());
@@ -162,7 +170,7 @@ Answer<void> Session::authenticate_by_token(std::string_view token, Identity& id
       return client::refuse(*refusal);
     }
     if (channel.empty() || !seen.insert(channel).second) continue;
-    subs.push_back({plan_server_side(channel, ns->options(), options)});
+    subs.push_back({plan_server_side(name, ns->options(), options)});
     subs.back().plan.flags |= Subscription::kFromToken;
     subs.back().plan.source = Source::connection_token;
   }
@@ -195,7 +203,7 @@ Answer<void> Session::authenticate_by_backend(proxy::ConnectResult granted, Iden
       return client::refuse(*refusal);
     }
     if (channel.empty() || !seen.insert(channel).second) continue;
-    subs.push_back({plan_server_side(channel, ns->options(), proxy::options_of(options))});
+    subs.push_back({plan_server_side(name, ns->options(), proxy::options_of(options))});
     subs.back().plan.source = Source::connect_proxy;
   }
   identity = {.has_credentials = true,
@@ -223,10 +231,11 @@ Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const 
     const auto found = places.find(std::string(channel));
     ServerSide* sub = found == places.end() ? nullptr : &subs[found->second];
     if (!sub && identity.is_from_backend) continue;
+    const channel::ChannelName name = namespaces.parse(channel);
     if (!sub) {
       // The caller refuses so many; more of them would be made for nothing.
       if (limit > 0 && subs.size() > limit) break;
-      const channel::Namespace* ns = namespaces.find(namespaces.parse(channel));
+      const channel::Namespace* ns = namespaces.find(name);
       if (!ns) return client::refuse(disconnects::kBadRequest);
       const channel::Requester who{.user = identity.user,
                                    .is_subscribed = false,
@@ -236,10 +245,10 @@ Answer<void> Session::add_wishes(const protocol::ConnectRequest& request, const 
       const channel::Ground ground = channel::ground_to_wish(namespaces, channel, who);
       if (ground == channel::Ground::none) continue;
       places.emplace(channel, subs.size());
-      sub = &subs.emplace_back(plan_server_side(channel, ns->options(), {}));
+      sub = &subs.emplace_back(plan_server_side(name, ns->options(), {}));
       sub->plan.source = source_of(ground);
     }
-    const channel::ChannelOptions& options = namespaces.find(namespaces.parse(channel))->options();
+    const channel::ChannelOptions& options = namespaces.find(name)->options();
     sub->plan.has_delta = wish.delta == "fossil" && options.allows_fossil_delta;
     plan_recovery(options, wish.recover, {.offset = wish.offset, .epoch = std::string(wish.epoch)},
                   sub->plan);
@@ -265,7 +274,7 @@ Answer<void> Session::add_personal_channel(Identity& identity,
   if (namespaces.is_wildcard(channel)) return client::refuse(errors::kPermissionDenied);
   const auto same = [&channel](const ServerSide& one) { return one.plan.channel == channel; };
   if (std::ranges::none_of(subs, same)) {
-    subs.push_back({plan_server_side(channel, ns->options(), {})});
+    subs.push_back({plan_server_side(name, ns->options(), {})});
     subs.back().plan.source = Source::user_personal;
   }
   identity.personal_channel = std::move(channel);
@@ -279,7 +288,8 @@ runtime::Task<Answer<void>> Session::displace_others(std::string user, std::stri
     log::error("error reading presence of a personal channel", {{"error", stats.error().context}});
     co_return client::refuse(disconnects::kServerError);
   }
-  if (stats->clients == 0) co_return Answer<void>();
+  if (stats->clients == 0 || GYRE_PLANTED(older_connection_stays)) co_return Answer<void>();
+  if (GYRE_PLANTED(newer_connection_goes)) co_return client::refuse(disconnects::kConnectionLimit);
   Target others{.user = std::move(user), .client = {}, .session = {}, .spared = {id_.text()}};
   co_await services_.audience->disconnect(std::move(others), disconnects::kConnectionLimit);
   co_return Answer<void>();

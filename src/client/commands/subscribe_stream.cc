@@ -13,6 +13,7 @@ namespace errors = protocol::errors;
 }  // namespace
 
 runtime::Task<Answer<void>> Session::open_stream(const protocol::SubscribeRequest& request,
+                                                 const channel::Resolved& resolved,
                                                  SubscribePlan& plan, proxy::StreamRef& stream) {
   stream = plan.backend->open(caller(), {.channel = request.channel, .data = request.data},
                               plan.is_bidirectional);
@@ -24,7 +25,7 @@ runtime::Task<Answer<void>> Session::open_stream(const protocol::SubscribeReques
   granted.override_options.force_positioning.reset();
   granted.override_options.force_recovery.reset();
   grant(granted, plan);
-  co_return Answer<void>();
+  co_return result ? allow(result->allow, request, resolved, plan) : Answer<void>();
 }
 
 // Unless the subscription has ended at once, since nobody wanted it any more.

@@ -10,7 +10,6 @@
 
 #include "engine/memory/memory_broker.h"
 #include "engine/memory/memory_presence_store.h"
-#include "os/manual_kernel.h"
 #include "runtime/test_support.h"
 
 namespace gyre::engine::memory {
@@ -35,7 +34,7 @@ struct Deliveries final : BrokerEvents {
 };
 
 // A shard whose clock the test moves, with a broker on it.
-class MemoryEngineTest : public testing::Test {
+class MemoryEngineTest : public runtime::UnconnectedShardTest {
  protected:
   MemoryEngineTest() { broker_.attach(deliveries_); }
 
@@ -86,18 +85,9 @@ class MemoryEngineTest : public testing::Test {
   }
   // Time passes, one second after the other.
   void pass(int64_t seconds) {
-    for (int64_t i = 0; i < seconds; ++i) {
-      kernel_.now += os::kSecond;
-      shard_.turn(0);
-    }
+    for (int64_t i = 0; i < seconds; ++i) advance(os::kSecond);
   }
 
-  os::ManualKernel kernel_;
-  runtime::ShardSet set_;
-  runtime::Shard shard_{{}, kernel_, set_};
-  runtime::TurnScope scope_{shard_};
-  runtime::NoEvents no_events_;
-  runtime::NoOutput no_output_;
   Deliveries deliveries_;
   MemoryBroker broker_{shard_, std::chrono::seconds(3600)};
   MemoryPresenceStore presence_;
@@ -107,7 +97,6 @@ class MemoryEngineTest : public testing::Test {
   static runtime::Task<void> store(runtime::Task<T> task, std::optional<T>* result) {
     result->emplace(co_await std::move(task));
   }
-  void SetUp() override { shard_.attach(no_events_, no_output_); }
 };
 
 TEST_F(MemoryEngineTest, NumbersPublicationsAndDeliversThemInTheSameEvent) {
@@ -449,8 +438,7 @@ class RecordedEngineTest : public MemoryEngineTest {
     if (unit == std::string_view::npos) return;
     const double seconds = std::stod(std::string(step.substr(0, unit)));
     for (int half = 0; half < static_cast<int>(seconds * 2); ++half) {
-      kernel_.now += os::kSecond / 2;
-      shard_.turn(0);
+      advance(os::kSecond / 2);
     }
   }
   void expect(const protocol::StreamPosition& position, Element result) {

@@ -31,6 +31,10 @@ STREAMED = [
     {"name": "talk", "subscribe_stream_proxy_enabled": True, "subscribe_stream_proxy_bidirectional": True},
 ]
 
+# What a guest may do in namespaces that allow nothing, and what more he may until he has stayed for a while.
+CAPS = [{"channels": ["vault:*"], "match": "wildcard", "allow": ["sub", "pub", "hst", "prs"]}]
+GUEST_CAPS = [{"channels": ["^closed:(lobby|bar)$"], "match": "regex", "allow": ["sub"]}]
+
 
 def soon() -> int:
     """A second that is not over yet, whatever the fraction of the present one."""
@@ -73,7 +77,7 @@ class Desk:
             return {"error": {"code": 1002, "message": "one moment", "temporary": True}}
         welcome = {"user": name, "info": {"name": name}, "data": {"welcome": question.get("data")}, "meta": {"desk": 3}}
         if name == "guest":
-            return {"result": welcome | {"expire_at": soon()}}
+            return {"result": welcome | {"expire_at": soon() + 1, "caps": [*CAPS, *GUEST_CAPS]}}
         on = {"value": True}
         options = {"info": {"seat": 1}, "data": {"topic": "desk"},
                    "override": {"join_leave": on, "force_push_join_leave": on}}
@@ -82,7 +86,7 @@ class Desk:
     def _refresh(self, question, _):
         if self.time("refresh", question["client"]) > 1:
             return {"result": {"expired": True}}
-        return {"result": {"expire_at": soon(), "info": {"name": "old guest"}}}
+        return {"result": {"expire_at": soon(), "info": {"name": "old guest"}, "caps": CAPS}}
 
     def _subscribe(self, question, _):
         room = question["channel"].partition(":")[2]
@@ -91,6 +95,8 @@ class Desk:
         if room == "cellar":
             return {"disconnect": {"code": 4502, "reason": "out of here"}}
         result = {"info": question.get("data", {"seat": 0}), "data": {"topic": room}}
+        if room == "study":
+            result["allow"] = ["pub", "prs"]
         return {"result": result | ({"expire_at": soon()} if room == "short" else {})}
 
     def _sub_refresh(self, question, _):

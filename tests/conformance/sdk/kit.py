@@ -83,6 +83,7 @@ CONFIG = {
     },
 }
 # What other configuration a scenario needs, by its name, which is the same for all SDKs.
+CAPABILITIES = {"gyre": {"capabilities": {"enabled": True}}}
 CHECKS_POSITIONS = {"client": {"channel_position_check_delay": "500ms"}}
 SETTINGS = {
     "is_refused_without_credentials": {"client": {"allow_anonymous_connect_without_token": False}},
@@ -94,7 +95,8 @@ SETTINGS = {
     "hears_channels_by_number": {"gyre": {"channel_compaction": {"enabled": True}}},
     "hears_channels_by_number_in_protobuf": {"gyre": {"channel_compaction": {
         "enabled": True, "encodings": ["json", "protobuf"]}}},
-    "asks_a_backend_for_channels_and_calls": {"client": {"expired_sub_close_delay": "100ms"}},
+    "is_kept_by_a_backend": CAPABILITIES,
+    "asks_a_backend_for_channels_and_calls": CAPABILITIES | {"client": {"expired_sub_close_delay": "100ms"}},
     "is_known_by_tokens_of_several_providers": {"gyre": {
         "connections": {"enabled": True},
         "token": {"rsa_pss": True, "meta_from_claim": {
@@ -102,7 +104,7 @@ SETTINGS = {
     "is_shut_out_by_the_server": {"gyre": {"moderation": {"enabled": True}}},
     "says_that_it_is_active": {"gyre": {"user_status": {"enabled": True}}},
     "is_listed_with_what_it_does": {"gyre": {"connections": {"enabled": True}}},
-    "does_what_its_token_allows": {"gyre": {"capabilities": {"enabled": True}}},
+    "does_what_its_token_allows": CAPABILITIES,
     "finds_namespaces_by_the_shape_of_channels": {"gyre": {"channel_patterns": [
         {"pattern": "/rooms/:id", "namespace": "lobby"}, {"pattern": "/boxes/:owner/:id", "namespace": "objects"},
         {"pattern": "feed.*", "namespace": "closed"}]}},

@@ -46,7 +46,7 @@ def test_is_let_in_by_a_backend(play):
 
 
 def test_is_kept_by_a_backend(play):
-    """The backend prolongs a connection once, under another name, and no more."""
+    """The backend prolongs a connection once, under another name and with less that is allowed, and no more."""
 
     async def story(app):
         guest = app.visitor("guest")
@@ -55,6 +55,10 @@ def test_is_kept_by_a_backend(play):
         await guest.events.next("connecting")
         former = guest.client_id
         subscription, _ = await app.subscribed(guest, "news")
+        vault, granted = await app.subscribed(guest, "vault:safe", recoverable=True)
+        assert granted.recoverable
+        bar, _ = await app.subscribed(guest, "closed:bar")
+        assert await code_of(bar.publish(app.pack(1))) == 103
 
         async def name():
             await subscription.publish(app.pack("hello"))
@@ -65,6 +69,10 @@ def test_is_kept_by_a_backend(play):
         assert [asked["client"], asked["user"], asked["meta"]] == [former, "guest", {"desk": 3}]
         while await name() != "old guest":  # until the answer is there
             pass
+        left = await bar.events.next("unsubscribed")
+        assert (left.code, left.reason) == (2000, "server unsubscribe")
+        await vault.publish(app.pack("still here"))
+        assert await app.values(vault, 1) == ["still here"]
         lost = await guest.events.next("connecting")
         assert (lost.code, lost.reason) == (3005, "connection expired")
         await guest.events.next("connected")
@@ -123,6 +131,12 @@ def test_asks_a_backend_for_channels_and_calls(play):
         assert (lost.code, lost.reason) == (2501, "subscription expired")
         await short.events.next("subscribed")  # it has asked once more
         assert await seat("office:short") == 0
+
+        assert await code_of(room.presence()) == 103
+        study, _ = await app.subscribed(ann, "office:study")
+        await study.publish(app.pack({"say": "damn"}))  # what is allowed is not asked about
+        assert await app.values(study, 1) == [{"say": "damn"}]
+        assert list((await study.presence()).clients) == [ann.client_id]
 
         ben = app.visitor("ben")
         await ben.connect()

@@ -2,7 +2,12 @@ package main
 
 // What a backend decides, over HTTP and over GRPC (desk.py).
 
-import "github.com/centrifugal/centrifuge-go"
+import (
+	"maps"
+	"slices"
+
+	"github.com/centrifugal/centrifuge-go"
+)
 
 // given is the server's subscriptions of a new connection, by channel.
 func (c *Client) given(count int) map[string]centrifuge.ServerSubscribedEvent {
@@ -65,6 +70,11 @@ func (Scenarios) IsKeptByABackend(s *Story) {
 	guest := s.visitor("guest", centrifuge.Config{}).connect()
 	former := guest.greeting.ClientID
 	subscription := s.subscribed(guest, "news")
+	vault := s.subscribed(guest, "vault:safe", options{Recoverable: true})
+	check(vault.greeting.Recoverable, true)
+	bar := s.subscribed(guest, "closed:bar")
+	_, err := bar.Publish(background(), []byte("1"))
+	check(code(err), 103)
 	name := func() any {
 		_, err := subscription.Publish(background(), []byte(`"hello"`))
 		must(err)
@@ -74,6 +84,10 @@ func (Scenarios) IsKeptByABackend(s *Story) {
 	check(pick(s.asked("refresh"), "client", "user", "meta"), List{former, "guest", Object{"desk": 3}})
 	for name() != "old guest" { // until the answer is there
 	}
+	check(next[centrifuge.UnsubscribedEvent](bar.events), Object{"Code": 2000, "Reason": "server unsubscribe"})
+	_, err = vault.Publish(background(), []byte(`"still here"`))
+	must(err)
+	check(vault.payloads(1), List{"still here"})
 	check(next[centrifuge.ConnectingEvent](guest.events), Object{"Code": 3005, "Reason": "connection expired"})
 	check(next[centrifuge.ConnectedEvent](guest.events).ClientID != former, true)
 	check(s.asked("refresh")["client"], former)
@@ -118,6 +132,16 @@ func (Scenarios) AsksABackendForChannelsAndCalls(s *Story) {
 	check(next[centrifuge.SubscribingEvent](short.events), Object{"Code": 2501, "Reason": "subscription expired"})
 	next[centrifuge.SubscribedEvent](short.events) // it has asked once more
 	check(seat("office:short"), 0)
+
+	_, err := room.Presence(background())
+	check(code(err), 103)
+	study := s.subscribed(ann, "office:study")
+	_, err = study.Publish(background(), []byte(`{"say":"damn"}`)) // what is allowed is not asked about
+	must(err)
+	check(study.payloads(1), List{Object{"say": "damn"}})
+	present, err := study.Presence(background())
+	must(err)
+	check(slices.Collect(maps.Keys(present.Clients)), List{ann.greeting.ClientID})
 
 	ben := s.visitor("ben", centrifuge.Config{}).connect()
 	must(s.newSubscription(ben, "office:cellar").Subscribe())

@@ -66,6 +66,10 @@ const scenarios = {
     const guest = await entered("guest");
     const former = guest.greeting.client;
     const subscription = await subscribed(guest, "news");
+    const vault = await subscribed(guest, "vault:safe", { recoverable: true });
+    assert.equal(vault.greeting.recoverable, true);
+    const bar = await subscribed(guest, "closed:bar");
+    await rejectsWith(103, bar.publish(pack(1)));
     const name = async () => {
       await subscription.publish(pack("hello"));
       return unpack((await subscription.events.next("publication")).info.connInfo).name;
@@ -74,6 +78,10 @@ const scenarios = {
     const question = await asked("refresh");
     assert.deepEqual([question.client, question.user, question.meta], [former, "guest", { desk: 3 }]);
     while (await name() !== "old guest"); // until the answer is there
+    const left = await bar.events.next("unsubscribed");
+    assert.deepEqual([left.code, left.reason], [2000, "server unsubscribe"]);
+    await vault.publish(pack("still here"));
+    assert.equal(unpack((await vault.events.next("publication")).data), "still here");
     assert.deepEqual(await guest.events.next("connecting"), { code: 3005, reason: "connection expired" });
     assert.notEqual((await guest.events.next("connected")).client, former);
     assert.equal((await asked("refresh")).client, former);
@@ -123,6 +131,12 @@ const scenarios = {
     assert.deepEqual([code, reason], [2501, "subscription expired"]);
     await short.events.next("subscribed"); // it has asked once more
     assert.equal(await seat("office:short"), 0);
+
+    await rejectsWith(103, room.presence());
+    const study = await subscribed(ann, "office:study");
+    await study.publish(pack({ say: "damn" })); // what is allowed is not asked about
+    assert.deepEqual(unpack((await study.events.next("publication")).data), { say: "damn" });
+    assert.deepEqual(Object.keys((await study.presence()).clients), [ann.greeting.client]);
 
     const ben = await entered("ben");
     newSubscription(ben, "office:cellar").subscribe();
