@@ -1,21 +1,96 @@
 #include "outbound/curl_client.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <future>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "os/linux_kernel.h"
+#include "outbound/test_certificate.h"
 #include "runtime/call.h"
 #include "runtime/test_support.h"
+
+namespace {
+
+// What the library calls of others, put in place of them in this program.
+
+// Names of the domain "slow.test" are resolved as soon as somebody says so.
+class SlowResolver {
+ public:
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    is_held_ = true;
+  }
+  void release() {
+    const std::lock_guard lock(mutex_);
+    is_held_ = false;
+    changed_.notify_all();
+  }
+  void resolve() {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return !is_held_; });
+    --waiting_;
+    changed_.notify_all();
+  }
+  int waiting() {
+    const std::lock_guard lock(mutex_);
+    return waiting_;
+  }
+  void await_end() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return waiting_ == 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_held_ = false;
+  int waiting_ = 0;
+} slow_resolver;
+
+// Folders whose authorities are trusted.
+std::mutex folders_mutex;
+std::vector<std::string> trusted_folders;
+
+template <class Function>
+Function* original(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+extern "C" int getaddrinfo(const char* node, const char* service, const addrinfo* hints,
+                           addrinfo** result) {
+  if (node && std::string_view(node) == "slow.test") {
+    slow_resolver.resolve();
+    return EAI_AGAIN;
+  }
+  return original<decltype(getaddrinfo)>("getaddrinfo")(node, service, hints, result);
+}
+
+extern "C" int SSL_CTX_load_verify_dir(SSL_CTX* context, const char* folder) {
+  {
+    const std::lock_guard lock(folders_mutex);
+    trusted_folders.emplace_back(folder);
+  }
+  return original<decltype(SSL_CTX_load_verify_dir)>("SSL_CTX_load_verify_dir")(context, folder);
+}
 
 namespace gyre::outbound {
 namespace {
@@ -332,6 +407,33 @@ TEST_F(CurlClientTest, RefusesABadCertificateOfOurs) {
   tls->key = "no key";
   const auto response = fetch({.url = "https://127.0.0.1:1/", .timeout = kLong, .tls = tls});
   ASSERT_FALSE(response);
+}
+
+TEST_F(CurlClientTest, ASlowResolverHoldsUpNobodyElse) {
+  slow_resolver.hold();
+  Backend backend([](const std::string&, const std::string&) { return ok("x"); });
+  const auto late = fetch({.url = "http://slow.test/", .timeout = os::kSecond / 5});
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, Errc::timed_out);
+  EXPECT_TRUE(fetch({.url = backend.url(), .timeout = kLong}));
+  EXPECT_EQ(slow_resolver.waiting(), 1) << "the resolver was waited for";
+  slow_resolver.release();
+  slow_resolver.await_end();
+}
+
+TEST_F(CurlClientTest, TrustsItsOwnAuthoritiesInPlaceOfTheSystems) {
+  const auto folders = [&](const std::string& authorities) {
+    trusted_folders.clear();
+    const auto tls = std::make_shared<TlsOptions>();
+    tls->authorities = authorities;
+    // No TLS server: what is trusted is loaded before it is found out.
+    Backend backend([](const std::string&, const std::string&) { return ""; });
+    std::string url = backend.url();
+    EXPECT_FALSE(fetch({.url = url.replace(0, 4, "https"), .timeout = kLong, .tls = tls}));
+    return trusted_folders;
+  };
+  EXPECT_FALSE(folders("").empty());
+  EXPECT_TRUE(folders(new_test_identity().certificate).empty());
 }
 
 }  // namespace

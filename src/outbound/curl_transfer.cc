@@ -74,7 +74,10 @@ Result<void> CurlClient::Transfer::prepare() {
   deadline_ = std::chrono::steady_clock::now() + std::chrono::nanoseconds(request.timeout);
   const bool is_set =
       set(CURLOPT_ERRORBUFFER, message_) && set(CURLOPT_PRIVATE, this) &&
-      set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_URL, request.url.c_str()) &&
+      set(CURLOPT_NOSIGNAL, 1L) &&
+      // Else the thread that resolves a name is waited for when the time is over, and nothing else
+      // goes on meanwhile, of no backend.
+      set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_URL, request.url.c_str()) &&
       set(CURLOPT_PROTOCOLS_STR, "http,https") && set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https") &&
       set(CURLOPT_FOLLOWLOCATION, 1L) && set(CURLOPT_MAXREDIRS, 10L) && set(CURLOPT_PROXY, "") &&
       set(CURLOPT_ACCEPT_ENCODING, "gzip") &&
@@ -137,6 +140,8 @@ Result<void> CurlClient::Transfer::set_tls(const TlsOptions& tls) {
     is_set = is_set && set(option, &bytes);
   };
   give(CURLOPT_CAINFO_BLOB, tls.authorities);
+  // In place of all that the system trusts: its folder would count beside the text.
+  if (!tls.authorities.empty()) is_set = is_set && set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
   give(CURLOPT_SSLCERT_BLOB, tls.certificate);
   give(CURLOPT_SSLKEY_BLOB, tls.key);
   if (tls.insecure_skip_verify) {

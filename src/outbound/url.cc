@@ -1,5 +1,9 @@
 #include "outbound/url.h"
 
+#include <curl/curl.h>
+
+#include <memory>
+
 namespace gyre::outbound {
 
 std::string without_password(std::string_view url) {
@@ -12,6 +16,12 @@ std::string without_password(std::string_view url) {
   if (at == std::string_view::npos || colon >= at) return std::string(url);
   return std::string(url.substr(0, start + colon + 1)) + "xxxxx" +
          std::string(url.substr(start + at));
+}
+
+bool is_http_url(const std::string& url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) return false;
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), &curl_url_cleanup);
+  return curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) == CURLUE_OK;
 }
 
 }  // namespace gyre::outbound
