@@ -2,6 +2,13 @@
 
 namespace gyre::client {
 
+Streams::Opening::Opening(Streams& streams, const Session& session, proxy::SubscribeStream& stream)
+    : streams_(streams), place_(streams.opening_.emplace(&session, &stream)) {}
+
+Streams::Opening::~Opening() {
+  streams_.opening_.erase(place_);
+}
+
 void Streams::add(const Session& session, hub::ChannelSlot channel, Followed& followed) {
   followed_.emplace(Key(&session, channel.value), &followed);
 }
@@ -19,6 +26,8 @@ void Streams::stop(const Session& session, hub::ChannelSlot channel) {
 void Streams::stop_all(const Session& session) {
   auto place = followed_.lower_bound(Key(&session, 0));
   while (place != followed_.end() && place->first.first == &session) place = stop(place);
+  const auto [first, last] = opening_.equal_range(&session);
+  for (auto opening = first; opening != last; ++opening) opening->second->cancel();
 }
 
 Streams::Map::iterator Streams::stop(Map::iterator place) {

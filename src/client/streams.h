@@ -28,6 +28,19 @@ class Streams {
   explicit Streams(runtime::Shard& shard) : shard_(shard) {}
   Streams(const Streams&) = delete;
 
+  // One whose first message has not come: it is cancelled when its session ends. In the frame of
+  // the coroutine that waits.
+  class Opening {
+   public:
+    Opening(Streams& streams, const Session& session, proxy::SubscribeStream& stream);
+    ~Opening();
+    Opening(const Opening&) = delete;
+
+   private:
+    Streams& streams_;
+    std::multimap<const Session*, proxy::SubscribeStream*>::iterator place_;
+  };
+
   void add(const Session& session, hub::ChannelSlot channel, Followed& followed);
   // Null if there is none.
   Followed* find(const Session& session, hub::ChannelSlot channel) const;
@@ -45,6 +58,7 @@ class Streams {
 
   runtime::Shard& shard_;
   Map followed_;
+  std::multimap<const Session*, proxy::SubscribeStream*> opening_;
 };
 
 }  // namespace gyre::client

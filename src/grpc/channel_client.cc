@@ -13,9 +13,9 @@ ChannelClient::ChannelClient(ChannelClientOptions options)
 
 ChannelClient::~ChannelClient() = default;
 
-bool ChannelClient::has_room() {
-  if (open_calls_.fetch_add(1, std::memory_order_relaxed) < options_.calls_max) return true;
-  open_calls_.fetch_sub(1, std::memory_order_relaxed);
+bool ChannelClient::enter(std::atomic<size_t>& open, uint32_t most) {
+  if (open.fetch_add(1, std::memory_order_relaxed) < most) return true;
+  open.fetch_sub(1, std::memory_order_relaxed);
   refused_.fetch_add(1, std::memory_order_relaxed);
   return false;
 }
@@ -34,7 +34,7 @@ runtime::Task<Result<std::string>> ChannelClient::call(Request request) {
     void await_resume() const {}
   };
 
-  if (!has_room()) {
+  if (!enter(open_calls_, options_.calls_max)) {
     co_return fail(Errc::unavailable, "too many requests are waiting for their answers");
   }
   Asking asking;
@@ -46,8 +46,8 @@ runtime::Task<Result<std::string>> ChannelClient::call(Request request) {
 }
 
 std::unique_ptr<Stream> ChannelClient::open(Request request, bool is_last) {
-  if (!has_room()) return nullptr;
-  return std::make_unique<ChannelStream>(*worker_, open_calls_, std::move(request), is_last);
+  if (!enter(open_streams_, options_.streams_max)) return nullptr;
+  return std::make_unique<ChannelStream>(*worker_, open_streams_, std::move(request), is_last);
 }
 
 }  // namespace gyre::grpc

@@ -363,9 +363,12 @@ TEST_F(StreamTest, BringsMoreThanMayWait) {
   EXPECT_EQ(read.messages.size(), 1'000u);
 }
 
-TEST_F(StreamTest, CountsAmongTheCalls) {
-  client_ = std::make_unique<ChannelClient>(ChannelClientOptions{.calls_max = 0});
-  EXPECT_EQ(begin_stream(request_to(to("x:///y"))).get().end.context, "refused");
+TEST_F(StreamTest, HasABoundOfItsOwn) {
+  client_ = std::make_unique<ChannelClient>(ChannelClientOptions{.streams_max = 0});
+  TestServer server([](const TestServer::Seen& seen) { return echo(seen); });
+  const auto channel = to(server.address());
+  EXPECT_EQ(begin_stream(request_to(channel)).get().end.context, "refused");
+  EXPECT_TRUE(call(request_to(channel))) << "open streams must not leave calls without room";
 }
 
 class EncryptedTest : public ChannelClientTest {

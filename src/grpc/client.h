@@ -42,7 +42,7 @@ struct Request {
 
 // How much is asked at this moment.
 struct ClientFigures {
-  uint64_t calls = 0;    // not answered yet
+  uint64_t calls = 0;    // not answered yet, and open streams
   uint64_t refused = 0;  // ever, since too many were under way
 };
 
@@ -70,7 +70,7 @@ class Client {
   // included). Resumes on the shard that asked.
   virtual runtime::Task<Result<std::string>> call(Request request) = 0;
   // Opens a stream with its first message, and if `is_last`, the only one of ours. The timeout does
-  // not count. Null: too many calls are under way.
+  // not count. Null: too many streams are open.
   virtual std::unique_ptr<Stream> open(Request request, bool is_last) = 0;
   // From any thread.
   virtual ClientFigures figures() const { return {}; }

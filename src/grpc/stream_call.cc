@@ -47,12 +47,12 @@ void StreamCall::Operation::on_event(bool is_ok) {
   call.end_if_done();
 }
 
-StreamCall::StreamCall(Worker& worker, ChannelStream& stream, std::atomic<size_t>& open_calls,
+StreamCall::StreamCall(Worker& worker, ChannelStream& stream, std::atomic<size_t>& open_streams,
                        Request request, bool is_last)
     : worker_(worker),
       stream_(stream),
       shard_(*runtime::Shard::current()),
-      open_calls_(open_calls),
+      open_streams_(open_streams),
       request_(std::move(request)),
       is_last_(is_last),
       unsent_(request_.message.size()) {}
@@ -177,14 +177,15 @@ void StreamCall::end_if_done() {
 
 void StreamCall::end(Error error) {
   is_finishing_ = true;
-  open_calls_.fetch_sub(1, std::memory_order_relaxed);
+  open_streams_.fetch_sub(1, std::memory_order_relaxed);
   shard_.post(*new Ending(stream_, std::move(error)));
 }
 
-ChannelStream::ChannelStream(Worker& worker, std::atomic<size_t>& open_calls, Request request,
+ChannelStream::ChannelStream(Worker& worker, std::atomic<size_t>& open_streams, Request request,
                              bool is_last)
     : worker_(worker),
-      call_(std::make_shared<StreamCall>(worker, *this, open_calls, std::move(request), is_last)) {
+      call_(
+          std::make_shared<StreamCall>(worker, *this, open_streams, std::move(request), is_last)) {
   worker_.submit([call = call_] { call->start(); });
 }
 

@@ -22,7 +22,7 @@ class ChannelStream;
 class StreamCall final : public Worker::Call, public std::enable_shared_from_this<StreamCall> {
  public:
   // `stream` is there until it has been told of the end.
-  StreamCall(Worker& worker, ChannelStream& stream, std::atomic<size_t>& open_calls,
+  StreamCall(Worker& worker, ChannelStream& stream, std::atomic<size_t>& open_streams,
              Request request, bool is_last);
 
   // From the shard: counts what is going to be written, if not too much waits already.
@@ -57,7 +57,7 @@ class StreamCall final : public Worker::Call, public std::enable_shared_from_thi
   Worker& worker_;
   ChannelStream& stream_;
   runtime::Shard& shard_;
-  std::atomic<size_t>& open_calls_;
+  std::atomic<size_t>& open_streams_;
   Request request_;
   const bool is_last_;          // the first message of ours
   std::atomic<size_t> unsent_;  // bytes
@@ -87,7 +87,7 @@ class StreamCall final : public Worker::Call, public std::enable_shared_from_thi
 // The shard's side: what has come and has not been taken.
 class ChannelStream final : public Stream {
  public:
-  ChannelStream(Worker& worker, std::atomic<size_t>& open_calls, Request request, bool is_last);
+  ChannelStream(Worker& worker, std::atomic<size_t>& open_streams, Request request, bool is_last);
   ~ChannelStream() override;
 
   runtime::Task<Result<std::string>> next() override;

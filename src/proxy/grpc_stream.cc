@@ -52,12 +52,13 @@ runtime::Task<Result<Response<SubscribeResult>>> GrpcStream::first() {
   calls_.inflight.subtract();
   calls_.durations.observe(shard_.now() - began_);
   Result<Response<SubscribeResult>> response = answer_in(message);
-  if (!response) note_failure(response.error());
+  if (!response && response.error().code != Errc::cancelled) note_failure(response.error());
   co_return response;
 }
 
 Result<Response<SubscribeResult>> GrpcStream::answer_in(const Result<std::string>& message) const {
   if (is_late_) return fail(Errc::timed_out, "no first message within the timeout");
+  if (!message && message.error().code == Errc::cancelled) return std::unexpected(message.error());
   // A backend that ends the stream at once has not answered either.
   if (!message) return fail(Errc::unavailable, message.error().context);
   return decode_stream_start(*message, rules_);

@@ -18,7 +18,9 @@ runtime::Task<Answer<void>> Session::open_stream(const protocol::SubscribeReques
   stream = plan.backend->open(caller(), {.channel = request.channel, .data = request.data},
                               plan.is_bidirectional);
   if (!stream) co_return client::refuse(errors::kInternal);
+  std::optional<Streams::Opening> opening(std::in_place, *services_.streams, *this, *stream);
   GYRE_CO_TRY(std::optional<proxy::SubscribeResult> result, outcome_of(co_await stream->first()));
+  opening.reset();
   if (result && result->expire_at > 0) plan.end = result->expire_at;
   auto granted = result ? proxy::options_of(*result) : auth::SubscriptionOptions();
   // There is no stream of the channel's own to have a place in.
