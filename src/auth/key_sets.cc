@@ -7,12 +7,14 @@ namespace gyre::auth {
 // A set being asked for, and those who wait for the same answer.
 struct KeySets::Inquiry {
   std::vector<std::coroutine_handle<>> waiting;
+  // Of its own, since one who is told may make room for another set, and this one may go for it.
+  Result<void> result;
 
   struct Share {
     Inquiry& inquiry;
     bool await_ready() const { return false; }
     void await_suspend(std::coroutine_handle<> coroutine) { inquiry.waiting.push_back(coroutine); }
-    void await_resume() const {}
+    Result<void> await_resume() const { return inquiry.result; }
   };
 };
 
@@ -26,8 +28,8 @@ const Jwk* KeySets::find(const KeyReference& reference) const {
 bool KeySets::is_settled(const KeyReference& reference) const {
   if (find(reference)) return true;
   const auto set = sets_.find(reference.url);
-  return set != sets_.end() && !set->second->inquiry && shard_.now() < set->second->again_at &&
-         shard_.now() < set->second->good_until;
+  return set != sets_.end() && !set->second->inquiry && set->second->latest &&
+         shard_.now() < set->second->again_at && shard_.now() < set->second->good_until;
 }
 
 runtime::Task<Result<void>> KeySets::load(std::string url) {
@@ -35,17 +37,15 @@ runtime::Task<Result<void>> KeySets::load(std::string url) {
   std::unique_ptr<Set>& place = sets_[url];
   if (!place) place = std::make_unique<Set>();
   Set& set = *place;  // stays while its inquiry lasts
-  if (set.inquiry) {
-    co_await Inquiry::Share{*set.inquiry};
-    co_return set.latest;  // resumed before anybody could ask again
-  }
+  if (set.inquiry) co_return co_await Inquiry::Share{*set.inquiry};
   if (shard_.now() < set.again_at) co_return set.latest;
 
   Inquiry inquiry;
   set.inquiry = &inquiry;
   Result<std::vector<Jwk>> keys = co_await ask(url);
   set.inquiry = nullptr;
-  set.again_at = shard_.now() + kPause;
+  const os::Nanos pause = kPause * std::max<os::Nanos>(shard_.set().size(), 1);
+  set.again_at = shard_.now() + (keys ? pause : std::min(pause, kPauseAfterFailureMax));
   if (keys) {
     set.keys = std::move(*keys);
     set.good_until = shard_.now() + kGoodFor;
@@ -53,9 +53,9 @@ runtime::Task<Result<void>> KeySets::load(std::string url) {
   } else {
     set.latest = std::unexpected(std::move(keys).error());
   }
-  const Result<void> result = set.latest;
+  inquiry.result = set.latest;
   for (const std::coroutine_handle<> one : inquiry.waiting) one.resume();
-  co_return result;
+  co_return inquiry.result;
 }
 
 runtime::Task<Result<std::vector<Jwk>>> KeySets::ask(const std::string& url) {

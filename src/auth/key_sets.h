@@ -24,7 +24,8 @@ struct KeyReference {
 // shard's assembly, used on that shard only; outlives the verifiers.
 //
 // Keys are good for an hour. A set is asked for again for a key that it did not have, since keys
-// rotate, but not more often than once a second, since anybody may name keys that do not exist.
+// rotate, but by all shards together not more often than once a second, since anybody may name keys
+// that do not exist.
 class KeySets {
  public:
   KeySets(runtime::Shard& shard, outbound::HttpClient& client) : shard_(shard), client_(client) {}
@@ -32,7 +33,8 @@ class KeySets {
 
   // The key, if it is at hand and good; null otherwise.
   const Jwk* find(const KeyReference& reference) const;
-  // Whether asking again now is of no use: the key is at hand, or was not there a moment ago.
+  // Whether asking again now is of no use: the key is at hand, or was not in the set a moment ago.
+  // Not so after a failure, which says nothing of the key: `load` tells of it.
   bool is_settled(const KeyReference& reference) const;
   // Asks for the key set, unless that has just been done. Those who come meanwhile share the
   // answer. Error: the set cannot be had. That the key is not among the others is no error.
@@ -40,7 +42,8 @@ class KeySets {
 
  private:
   static constexpr os::Nanos kGoodFor = 3600 * os::kSecond;
-  static constexpr os::Nanos kPause = os::kSecond;
+  static constexpr os::Nanos kPause = os::kSecond;  // times the number of shards
+  static constexpr os::Nanos kPauseAfterFailureMax = 5 * os::kSecond;
   static constexpr int kAttempts = 2;
   static constexpr size_t kBytesMax = 1 << 20;
   static constexpr size_t kSetsMax = 1024;

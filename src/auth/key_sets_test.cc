@@ -216,6 +216,55 @@ TEST_F(KeySetsTest, TriesTwiceAndTellsTheFailure) {
   EXPECT_TRUE(**later);
 }
 
+TEST_F(KeySetsTest, AFailureSaysNothingOfKeysThatAreNotKnown) {
+  const KeyReference ed{"https://k/", "ed"};
+  load();
+  client_.answer(set_of({kEcJwk}));
+  pass(os::kSecond);
+  load();
+  client_.answer("", 503);
+  client_.answer("", 503);
+  // A token of a new key is not called invalid, for the next answer may have its key.
+  EXPECT_FALSE(sets_.is_settled(ed));
+  const auto told = load();
+  EXPECT_EQ(client_.waiting(), 0u);
+  ASSERT_TRUE(*told);
+  EXPECT_FALSE(**told);
+}
+
+TEST_F(KeySetsTest, ShardsTogetherAskOnceASecond) {
+  const KeyReference ed{"https://k/", "ed"};
+  set_.shards = {&shard_, &shard_, &shard_};
+  load();
+  client_.answer(set_of({kEcJwk}));
+  pass(3 * os::kSecond - 1);
+  EXPECT_TRUE(sets_.is_settled(ed));
+  pass(1);
+  EXPECT_FALSE(sets_.is_settled(ed));
+}
+
+TEST_F(KeySetsTest, ASetMayGoWhileItsAnswerIsTold) {
+  load("https://first/");
+  // Told first, and makes room for another at once: for its set, since all others are waited for.
+  const auto one_after_the_other = [](KeySets& sets) -> runtime::Task<Result<void>> {
+    const Result<void> first = co_await sets.load("https://first/");
+    if (first) co_await sets.load("https://another/");
+    co_return first;
+  };
+  auto eager = std::make_shared<std::optional<Result<void>>>();
+  results_.push_back(eager);
+  shard_.tasks().spawn(keep(one_after_the_other(sets_), eager.get()));
+  const auto patient = load("https://first/");
+  for (int i = 1; i < 1024; ++i) load("https://k/" + std::to_string(i));
+  client_.answer(set_of({kEcJwk}));
+  EXPECT_FALSE(sets_.find({"https://first/", "ec"}));
+  ASSERT_TRUE(*patient);
+  EXPECT_TRUE(**patient);
+  while (client_.waiting() > 0) client_.answer(set_of({}));
+  ASSERT_TRUE(*eager);
+  EXPECT_TRUE(**eager);
+}
+
 TEST_F(KeySetsTest, AFailureLeavesWhatIsKnown) {
   load();
   client_.answer(set_of({kEcJwk}));

@@ -165,8 +165,10 @@ class Session final : public LocalCounted, runtime::Timer {
 
   // --- Commands (commands/*.cc)
   runtime::Task<Answer<void>> connect(const CommandBox& box);
-  // What a token's key is in. Error 100: it cannot be had now.
-  runtime::Task<Answer<void>> load_key_set(std::string url);
+  // What a token's key is in. Once more if the verifier has been replaced meanwhile (a reload), and
+  // the new one looks for keys elsewhere. Error 100: it cannot be had now.
+  runtime::Task<Answer<void>> load_key_sets(
+      const std::unique_ptr<const auth::TokenVerifier>& verifier, std::string_view token);
   void keep_emulated_headers(const protocol::ConnectRequest& request);
   runtime::Task<Answer<std::optional<proxy::ConnectResult>>> ask_to_connect(
       const protocol::ConnectRequest& request);
@@ -272,7 +274,8 @@ class Session final : public LocalCounted, runtime::Timer {
     return const_cast<Session*>(this)->find(channel);
   }
   // Ends the subscription, which must be live, in hub and presence; tells nobody.
-  void detach(Subscription& subscription);
+  void detach(Subscription& subscription,
+              void (hub::LocalHub::*leave)(hub::ChannelSlot, uint32_t) = &hub::LocalHub::remove);
   void forget(Subscription& subscription);
   // What others see of a subscription's end: taken down before it ends, told when it has.
   struct Parting {

@@ -20,11 +20,13 @@ class SessionKeysTest : public testing::Test {
     TestShard& shard = node[0];
     const runtime::TurnScope scope(shard.shard);
     shard.services.key_sets = &sets;
-    const auth::VerifierOptions options{.jwks_public_endpoint = "https://keys/"};
-    shard.services.connection_tokens = std::make_unique<const auth::TokenVerifier>(
-        auth::TokenVerifier::create(options, &sets).value());
-    shard.services.subscription_tokens = std::make_unique<const auth::TokenVerifier>(
-        auth::TokenVerifier::create(options, &sets).value());
+    shard.services.connection_tokens = verifier("https://keys/");
+    shard.services.subscription_tokens = verifier("https://keys/");
+  }
+
+  std::unique_ptr<const auth::TokenVerifier> verifier(const std::string& endpoint) {
+    return std::make_unique<const auth::TokenVerifier>(
+        auth::TokenVerifier::create({.jwks_public_endpoint = endpoint}, &sets).value());
   }
 
   // In a turn of the shard, as an answer comes.
@@ -65,6 +67,19 @@ TEST_F(SessionKeysTest, IsTemporarilyRefusedWhenKeysCannotBeHad) {
   answer("", 500);
   node.settle();
   EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("error":{"code":100)")));
+}
+
+TEST_F(SessionKeysTest, AReloadMeanwhileHasItLookElsewhere) {
+  TestClient& client = node.client();
+  client.say(connect(R"({"sub":"ann"})"));
+  node[0].services.connection_tokens = verifier("https://new/");
+  answer(auth::set_of({}));
+  node.settle();
+  ASSERT_EQ(backend.waiting(), 1u);
+  EXPECT_EQ(backend.request().url, "https://new/");
+  answer_with_keys();
+  node.settle();
+  EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"({"id":1,"connect":{"client":)")));
 }
 
 TEST_F(SessionKeysTest, MayLeaveMeanwhile) {

@@ -118,12 +118,13 @@ void Session::forget(Subscription& subscription) {
   if (subscriptions_.empty()) subscriptions_ = std::vector<Subscription>();
 }
 
-void Session::detach(Subscription& subscription) {
+void Session::detach(Subscription& subscription,
+                     void (hub::LocalHub::*leave)(hub::ChannelSlot, uint32_t)) {
   const hub::ChannelSlot channel = subscription.channel;
   const uint32_t receiver = subscription.receiver;
   Parting end = parting(subscription);
   forget(subscription);
-  services_.hub.remove(channel, receiver);
+  (services_.hub.*leave)(channel, receiver);
   tell(std::move(end));
 }
 

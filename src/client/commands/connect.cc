@@ -54,8 +54,8 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   if (!request.name.empty()) flags_ |= kNamed;
   if (!request.version.empty()) flags_ |= kVersioned;
   introduce(request);
-  if (auto url = services_.connection_tokens->missing_key_set(request.token)) {
-    GYRE_CO_TRY_VOID(co_await load_key_set(std::move(*url)));
+  if (services_.connection_tokens->missing_key_set(request.token)) {
+    GYRE_CO_TRY_VOID(co_await load_key_sets(services_.connection_tokens, request.token));
     if (!is_open()) co_return Answer<void>();
   }
   keep_emulated_headers(request);
@@ -86,12 +86,18 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   co_return Answer<void>();
 }
 
-runtime::Task<Answer<void>> Session::load_key_set(std::string url) {
-  const Result<void> loaded = co_await services_.key_sets->load(url);
-  if (loaded) co_return Answer<void>();
-  log::error("error loading a key set",
-             {{"url", outbound::without_password(url)}, {"error", loaded.error().context}});
-  co_return client::refuse(errors::kInternal);
+runtime::Task<Answer<void>> Session::load_key_sets(
+    const std::unique_ptr<const auth::TokenVerifier>& verifier, std::string_view token) {
+  for (int round = 0; round < 2; ++round) {
+    const std::optional<std::string> url = verifier->missing_key_set(token);
+    if (!url) break;
+    const Result<void> loaded = co_await services_.key_sets->load(*url);
+    if (loaded) continue;
+    log::error("error loading a key set",
+               {{"url", outbound::without_password(*url)}, {"error", loaded.error().context}});
+    co_return client::refuse(errors::kInternal);
+  }
+  co_return Answer<void>();
 }
 
 // Those that a backend wants; they hold for the whole connection. Of equal names the last counts.
@@ -394,7 +400,8 @@ void Session::refuse_connect(uint32_t id, const protocol::ClientError& error) {
   services_.sockets.release(socket_, Frame::make(out));
   state_ = State::refused;
   drop_backlog();
-  while (!subscriptions_.empty()) detach(subscriptions_.back());
+  // Pushes that are held back for it mean nothing without the connection.
+  while (!subscriptions_.empty()) detach(subscriptions_.back(), &hub::LocalHub::drop);
   if (flags_ & kCounted) services_.census.remove(user());
   flags_ &= static_cast<uint8_t>(~kCounted);
   services_.roster.withdraw(*this);
