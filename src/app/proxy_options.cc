@@ -8,6 +8,7 @@
 #include "app/pem.h"
 #include "base/check.h"
 #include "config/proxies.h"
+#include "outbound/url.h"
 #include "proxy/header_name.h"
 
 namespace gyre::app {
@@ -109,6 +110,12 @@ Result<proxy::HttpOptions> http_options(const UsedProxy& used, size_t response_m
   const config::Tree& section = used.section;
   proxy::HttpOptions http;
   http.endpoint = section.text("endpoint");
+  if (!outbound::is_http_url(http.endpoint)) {
+    return fail(Errc::invalid,
+                fmt::format("{}.endpoint is no address: write a host behind http:// or https://, "
+                            "and no spaces",
+                            used.path));
+  }
   http.timeout = section.duration("timeout").count();
   http.http_headers = in_lower_case(section.texts("http_headers"));
   http.emulated_headers = in_lower_case(section.texts("emulated_headers"));

@@ -123,6 +123,10 @@ TEST(ProxyDefinitions, NameTheKeyOfGrpcThatIsWrong) {
   };
   EXPECT_EQ(told("c:1", "{}"), "nothing");
   EXPECT_THAT(told("ftp://c", "{}"), HasSubstr("client.proxy.connect.endpoint is no address"));
+  for (const char* endpoint : {"https://", "http:///path", "http://a host/", "http://a:port/"}) {
+    EXPECT_THAT(told(endpoint, "{}"), HasSubstr("client.proxy.connect.endpoint is no address"))
+        << endpoint;
+  }
   EXPECT_THAT(told("c:1", R"({"static_metadata":{"x y":"1"}})"),
               HasSubstr("client.proxy.connect.grpc.static_metadata: \"x y\""));
   EXPECT_THAT(told("c:1", R"({"static_metadata":{"grpc-timeout":"1"}})"),

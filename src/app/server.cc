@@ -193,6 +193,13 @@ void warn_of_insecure_modes(const config::Tree& tree, const NodeOptions& options
   if (tree.boolean("client.insecure_skip_token_signature_verify")) {
     log::warn("INSECURE: signatures of tokens are not verified, make sure you understand risks");
   }
+  for (const char* section : {"client.token", "client.subscription_token"}) {
+    if (!tree.boolean(fmt::format("{}.insecure_skip_jwks_endpoint_safety_check", section)))
+      continue;
+    log::warn(fmt::format(
+        "INSECURE: {} lets tokens say where their keys are, make sure you understand risks",
+        section));
+  }
   if (options.api && options.api->insecure) {
     log::warn("INSECURE HTTP API mode enabled, make sure you understand risks");
   }
@@ -203,8 +210,24 @@ void warn_of_insecure_modes(const config::Tree& tree, const NodeOptions& options
   }
 }
 
-void reload(const config::LoadOptions& source, const NodeOptions& running, ShardThreads& threads) {
+// A file that is not there or has nothing in it is rather being replaced than the wish for defaults
+// without keys and namespaces.
+std::optional<std::string> what_is_lost(const config::Loaded& first, const config::Loaded& now) {
+  if (first.file_found && !now.file_found) {
+    return fmt::format("the configuration file {} is not there", now.path);
+  }
+  if (!first.is_file_empty && now.is_file_empty) {
+    return fmt::format("the configuration file {} is empty", now.path);
+  }
+  return std::nullopt;
+}
+
+void reload(const config::LoadOptions& source, const config::Loaded& first,
+            const NodeOptions& running, ShardThreads& threads) {
   const config::Loaded loaded = config::load(source);
+  if (const std::optional<std::string> lost = what_is_lost(first, loaded)) {
+    return log::error("error reloading configuration", {{"error", *lost}});
+  }
   const Verdict verdict = judge(loaded);
   for (const std::string& refusal : verdict.refusals) {
     log::error("error reloading configuration", {{"error", refusal}});
@@ -267,8 +290,8 @@ Stop shut_down(ShardThreads& threads, size_t shards, std::chrono::nanoseconds ti
 }
 
 // Until SIGINT or SIGTERM.
-void serve_signals(const config::LoadOptions& source, const NodeOptions& running, Node& node,
-                   ShardThreads& threads) {
+void serve_signals(const config::LoadOptions& source, const config::Loaded& first,
+                   const NodeOptions& running, Node& node, ShardThreads& threads) {
   os::Kernel& clock = node.shard(0).kernel();
   MemoryWatch memory(node.memory(), [&threads] {
     threads.on_each([](NodeShard& shard, runtime::Shard&) { shard.cut_slowest(); });
@@ -281,7 +304,7 @@ void serve_signals(const config::LoadOptions& source, const NodeOptions& running
     if (signal == os::Signal::none) continue;
     log::info(fmt::format("signal received: {}", name_of(signal)));
     if (signal != os::Signal::hangup) return;
-    reload(source, running, threads);
+    reload(source, first, running, threads);
   }
 }
 
@@ -300,15 +323,16 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
     pointers.push_back(kernels.back().get());
   }
   const NodeOptions running = *options;
-  // Outlives the node; nothing is being asked for any more when its shards have ended.
-  outbound::CurlClient http_client(outbound_options(tree));
+  // Their threads post to shards: they end when the shards' threads have, and before the shards do.
+  std::optional<outbound::CurlClient> http_client(std::in_place, outbound_options(tree));
   std::optional<grpc::ChannelClient> grpc_client;
   if (running.proxies->needs_grpc()) {
     grpc_client.emplace(grpc::ChannelClientOptions{
-        .calls_max = static_cast<uint32_t>(tree.integer("gyre.outbound.max_requests"))});
+        .calls_max = static_cast<uint32_t>(tree.integer("gyre.outbound.max_requests")),
+        .streams_max = static_cast<uint32_t>(tree.integer("gyre.outbound.max_streams"))});
   }
   auto node = std::make_unique<Node>(std::move(*options), memory_engine(running.history_meta_ttl),
-                                     std::move(pointers), &http_client,
+                                     std::move(pointers), &*http_client,
                                      grpc_client ? &*grpc_client : nullptr);
   log::info("starting Centrifugo", {{"version", running.version},
                                     {"runtime", "gyre"},
@@ -323,7 +347,7 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
     log::info("io_uring is not available here, deliveries are sent one by one");
   }
   warn_of_insecure_modes(tree, running);
-  serve_signals(source, running, *node, threads);
+  serve_signals(source, loaded, running, *node, threads);
   log::info("shutting down ...");
   const Stop stop = shut_down(threads, node->size(), tree.duration("shutdown.timeout"));
   if (stop != Stop::clean) {
@@ -336,6 +360,8 @@ int run_server(const config::Loaded& loaded, const config::LoadOptions& source) 
     std::quick_exit(1);
   }
   threads.stop();
+  grpc_client.reset();
+  http_client.reset();
   return 0;
 }
 

@@ -76,6 +76,8 @@ class Loading {
     loaded_.file_found = true;
     ReadResult document = read_format(text, format);
     if (!document) return fail(options_.path, document.error().mark, document.error().message);
+    loaded_.is_file_empty = document->kind == Document::Kind::null ||
+                            (document->kind == Document::Kind::object && document->fields.empty());
     decode(*document, root_.base(), root_, {Origin::Source::file, options_.path}, "",
            loaded_.environment, findings_);
   }

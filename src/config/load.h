@@ -22,6 +22,7 @@ struct Loaded {
   Tree tree;
   std::string path;
   bool file_found = false;
+  bool is_file_empty = false;  // nothing in it but white space and comments, or {}
   bool dotenv_found = false;
   bool is_understood = false;  // only rules between settings can be broken
   Environment environment;     // with what .env added

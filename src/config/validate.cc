@@ -71,6 +71,8 @@ void check_status_transform(Report& report, const Tree& transform) {
 void check_proxy(Report& report, const Tree& proxy) {
   if (proxy.duration("timeout") == std::chrono::nanoseconds(0)) {
     report.add(proxy, "timeout", "timeout must be set");
+  } else if (proxy.duration("timeout") < std::chrono::nanoseconds(0)) {
+    report.add(proxy, "timeout", "timeout must be above 0");
   }
   if (proxy.text("endpoint").empty()) report.add(proxy, "endpoint", "endpoint must be set");
   std::vector<Tree> transforms = proxy.list("http.status_to_code_transforms");
@@ -354,9 +356,9 @@ class Validation {
 
   void outbound_keys() {
     constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-    for (const char* key :
-         {"gyre.outbound.max_connections", "gyre.outbound.max_connections_per_host",
-          "gyre.outbound.max_requests", "gyre.outbound.max_response_size"}) {
+    for (const char* key : {"gyre.outbound.max_connections",
+                            "gyre.outbound.max_connections_per_host", "gyre.outbound.max_requests",
+                            "gyre.outbound.max_streams", "gyre.outbound.max_response_size"}) {
       const int64_t number = tree_.integer(key);
       if (number <= 0 || number > kMost)
         report_.add(tree_, key, fmt::format("{} must be from 1 to {}", key, kMost));

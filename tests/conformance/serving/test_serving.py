@@ -123,9 +123,12 @@ class Serving(unittest.TestCase):
         server = self.serve()
         client = connected(server)
         self.addCleanup(client.abort)
-        broken = ["{", json.dumps({"channel": {"namespaces": [{"name": "new", "history_size": 1}]}})]
+        broken = ["{", json.dumps({"channel": {"namespaces": [{"name": "new", "history_size": 1}]}}), "{}", None]
         for times, text in enumerate(broken, 1):
-            server.config_path.write_text(text)
+            if text is None:
+                server.config_path.unlink()
+            else:
+                server.config_path.write_text(text)
             server.process.send_signal(signal.SIGHUP)
             self.wait_for_log(server, "error reloading configuration", times)
         self.assertNotIn("successfully reloaded", server.log())
