@@ -24,6 +24,7 @@ class ReadSharingBroker final : public Broker {
   ReadSharingBroker(runtime::Shard& shard, std::unique_ptr<Broker> broker)
       : broker_(std::move(broker)), histories_(shard) {}
 
+  Traits traits() const override { return broker_->traits(); }
   void attach(BrokerEvents& events) override { broker_->attach(events); }
   runtime::Task<Result<void>> subscribe(std::string channel) override {
     return broker_->subscribe(std::move(channel));

@@ -142,6 +142,8 @@ std::vector<protocol::PublicationRef> Home::arrivals_of(const std::string& epoch
 // against.
 void Home::adopt(const protocol::StreamPosition& top) {
   position_ = top;
+  // As in lose_to.
+  if (!GYRE_PLANTED(delta_from_any_base)) last_.reset();
   for (const protocol::PublicationRef& publication : arrivals_of(top.epoch)) {
     if (publication->offset == position_->offset + 1) ++position_->offset;
   }

@@ -206,6 +206,7 @@ class LocalHub : runtime::ShardBound {
   size_t flush_batch(ChannelSlot channel);
   void send_held_to(ChannelSlot channel, uint32_t index);
   void forget_pace(Pace& pace, const Receiver& receiver);
+  void end_cut_soon(ChannelSlot channel);
   runtime::Task<void> end_cut_later();
   void end_cut(ChannelSlot channel);
   void count_publication(const Frame& frame);

@@ -98,11 +98,15 @@ bool LocalHub::cuts(ChannelSlot channel, Receiver& receiver) {
     const bool may_cut = pace.rule().slow_consumer == channel::SlowConsumer::resubscribe;
     if (!may_cut || !is_behind(pace, receiver)) return false;
     receiver.flags |= Receiver::kCut;
-    if (++pace.counts().cut == 1) cut_.push_back(channel);
-    if (!std::exchange(is_cutting_, true)) sockets_.shard().tasks().spawn(end_cut_later());
+    if (++pace.counts().cut == 1) end_cut_soon(channel);
   }
   count_skipped(metrics::Skip::slow, 1);
   return true;
+}
+
+void LocalHub::end_cut_soon(ChannelSlot channel) {
+  cut_.push_back(channel);
+  if (!std::exchange(is_cutting_, true)) sockets_.shard().tasks().spawn(end_cut_later());
 }
 
 runtime::Task<void> LocalHub::end_cut_later() {
@@ -125,6 +129,10 @@ void LocalHub::end_cut(ChannelSlot channel) {
     take_out(channel, static_cast<uint32_t>(i));
     if (metrics_) metrics_->cut_subscriptions.add();
     events_.on_lost(channel, outlet);
+  }
+  // Who was cut meanwhile may stand where the walk has been.
+  if (state.extras && state.extras->pace && state.extras->pace->counts().cut > 0) {
+    end_cut_soon(channel);
   }
 }
 

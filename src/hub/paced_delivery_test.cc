@@ -470,6 +470,26 @@ TEST_F(PacedDeliveryTest, WhoIsBehindIsTakenOutAndToldOnce) {
   EXPECT_EQ(heard_by(kDeaf), kLong) << "nothing behind the gap";
 }
 
+TEST_F(PacedDeliveryTest, WhoIsCutWhileOthersAreToldIsToldToo) {
+  use({.slow_consumer = SlowConsumer::resubscribe, .slow_consumer_bytes = 100});
+  open(3);
+  for (size_t one : {0, 1, 2}) kernel_.deaf.insert(descriptor(one));
+  for (size_t one : {0, 1}) join("c", one);
+  join("other", 2);
+  publish(kLong);
+  hub_.deliver("other", publication(kLong), Verdict::next);
+  flush();
+  publish("2");  // cuts the first two
+  join("c", 2);  // behind as well, and looked at first
+  events_.on_loss = [this] {
+    events_.on_loss = nullptr;
+    publish("3");
+  };
+  flush();
+  flush();
+  EXPECT_EQ(events_.lost.size(), 3u);
+}
+
 TEST_F(PacedDeliveryTest, WhoHasLeftByThenIsNotTold) {
   const ChannelSlot slot = open_deaf(SlowConsumer::resubscribe);
   publish("2");

@@ -46,12 +46,16 @@ struct Accepted final : net::Acceptor {
 
 struct Recorded final : ReceiverEvents {
   void on_unencodable(uint32_t outlet) override { unencodable.push_back(outlet); }
-  void on_lost(ChannelSlot, uint32_t outlet) override { lost.insert(outlet); }
+  void on_lost(ChannelSlot, uint32_t outlet) override {
+    lost.insert(outlet);
+    if (on_loss) on_loss();
+  }
   void on_moved(ChannelSlot, uint32_t outlet, uint32_t index) override { places[outlet] = index; }
   void on_unused(std::string_view channel) override { unused.emplace_back(channel); }
 
   std::vector<uint32_t> unencodable;
   std::set<uint32_t> lost;
+  std::function<void()> on_loss;  // what being told of it brings about
   std::map<uint32_t, uint32_t> places;
   std::vector<std::string> unused;
 };
