@@ -94,7 +94,7 @@ void check_name_pattern(std::string_view text, const Lines& names, AllocationBou
   GYRE_CHECK(!pattern || (pattern->is_path() == text.starts_with('/') && pattern->matches(text)));
   for (const std::string_view name : names) {
     const bool expected = plain_stars(text, name);
-    GYRE_CHECK(bound.watch([&] { return matches_wildcard(text, name); }) == expected);
+    GYRE_CHECK(bound.watch([&] { return matches_glob(text, name); }) == expected);
     if (!pattern) continue;
     GYRE_CHECK(pattern->matches(name) == (pattern->is_path() ? plain_path(text, name) : expected));
   }
@@ -110,8 +110,7 @@ std::string stretched(std::string_view text, size_t size) {
 void match_stretched(std::string_view pattern, std::string_view name) {
   constexpr size_t kPatternBytes = 1024;
   constexpr size_t kNameBytes = size_t{256} * 1024;
-  static_cast<void>(
-      matches_wildcard(stretched(pattern, kPatternBytes), stretched(name, kNameBytes)));
+  static_cast<void>(matches_glob(stretched(pattern, kPatternBytes), stretched(name, kNameBytes)));
 }
 
 void check_token_pattern(std::string_view text, const Lines& names, const std::string& strange,

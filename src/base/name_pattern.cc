@@ -26,7 +26,7 @@ bool is_identifier(std::string_view text) {
          std::ranges::all_of(text, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
 }
 
-bool matches_wildcard(std::string_view pattern, std::string_view text) {
+bool matches_glob(std::string_view pattern, std::string_view text) {
   size_t star = pattern.find('*');
   if (star == std::string_view::npos) return pattern == text;
   if (!text.starts_with(pattern.substr(0, star))) return false;
@@ -50,7 +50,7 @@ Result<NamePattern> NamePattern::compile(std::string_view text) {
     return fail(Errc::invalid, "has characters other than printable ASCII");
   }
   if (text[0] != '/') {
-    result.wildcard_ = text;
+    result.glob_ = text;
     return result;
   }
   std::vector<std::string_view> variables;
@@ -78,7 +78,7 @@ Result<NamePattern> NamePattern::compile(std::string_view text) {
 }
 
 bool NamePattern::matches(std::string_view name) const {
-  if (!is_path()) return matches_wildcard(wildcard_, name);
+  if (!is_path()) return matches_glob(glob_, name);
   for (const Segment& segment : segments_) {
     if (!name.starts_with('/')) return false;
     const std::string_view part = name.substr(1, name.find('/', 1) - 1);

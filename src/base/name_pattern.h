@@ -11,14 +11,14 @@ namespace gyre {
 // Whether the text is what the pattern says: `*` stands for any sequence of characters, every other
 // character for itself. Takes time by the size of both, not of their product: clients choose names,
 // and the bearers of tokens may have chosen patterns.
-bool matches_wildcard(std::string_view pattern, std::string_view text);
+bool matches_glob(std::string_view pattern, std::string_view text);
 
 // Letters, digits and underscores, and no digit in front.
 bool is_identifier(std::string_view text);
 
 // A shape that names have. One that begins with a slash is a path: `:id` at the end of a segment
 // stands for one character or more, up to the next slash (`/users/:id`, `/rooms/room_:number/log`).
-// Any other is text with wildcards. Immutable once compiled; any thread may match.
+// Any other is text with stars. Immutable once compiled; any thread may match.
 class NamePattern {
  public:
   // The message says what is wrong, without the pattern.
@@ -33,7 +33,7 @@ class NamePattern {
     bool has_variable = false;
   };
   std::vector<Segment> segments_;  // of a path, without the slashes
-  std::string wildcard_;
+  std::string glob_;
 };
 
 }  // namespace gyre

@@ -38,28 +38,28 @@ TEST(NamePattern, WithoutASlashInFrontAStarIsAnyText) {
   EXPECT_TRUE(fits("a:b", "a:b")) << "no variable";
 }
 
-TEST(Wildcard, TriesEveryPlaceForAStar) {
-  EXPECT_TRUE(matches_wildcard("a*b*c", "a-b-bc"));
-  EXPECT_TRUE(matches_wildcard("a*b*c", "abc"));
-  EXPECT_FALSE(matches_wildcard("a*b*c", "a-b-b"));
-  EXPECT_TRUE(matches_wildcard("**a**", "a"));
-  EXPECT_TRUE(matches_wildcard("*", ""));
-  EXPECT_TRUE(matches_wildcard("", ""));
-  EXPECT_FALSE(matches_wildcard("", "a"));
-  EXPECT_FALSE(matches_wildcard("n?ws[a]{a,b}", "newsaa"));
-  EXPECT_FALSE(matches_wildcard(std::string(200, '*') + "b", std::string(255, 'a')));
-  EXPECT_TRUE(matches_wildcard("*aab*b", "aaabab"));
-  EXPECT_FALSE(matches_wildcard("ab*ba", "aba")) << "the same b twice";
+TEST(Glob, TriesEveryPlaceForAStar) {
+  EXPECT_TRUE(matches_glob("a*b*c", "a-b-bc"));
+  EXPECT_TRUE(matches_glob("a*b*c", "abc"));
+  EXPECT_FALSE(matches_glob("a*b*c", "a-b-b"));
+  EXPECT_TRUE(matches_glob("**a**", "a"));
+  EXPECT_TRUE(matches_glob("*", ""));
+  EXPECT_TRUE(matches_glob("", ""));
+  EXPECT_FALSE(matches_glob("", "a"));
+  EXPECT_FALSE(matches_glob("n?ws[a]{a,b}", "newsaa"));
+  EXPECT_FALSE(matches_glob(std::string(200, '*') + "b", std::string(255, 'a')));
+  EXPECT_TRUE(matches_glob("*aab*b", "aaabab"));
+  EXPECT_FALSE(matches_glob("ab*ba", "aba")) << "the same b twice";
 }
 
 // Long enough for every way in which a part is looked for.
-TEST(Wildcard, FindsLongPartsInLongNames) {
+TEST(Glob, FindsLongPartsInLongNames) {
   for (const size_t size : {1u, 2u, 3u, 20u, 255u, 256u, 257u, 1000u}) {
     const std::string part = std::string(size, 'a') + "b";
     const std::string name = std::string(65'536, 'a');
-    EXPECT_FALSE(matches_wildcard("*" + part + "*", name)) << size;
-    EXPECT_TRUE(matches_wildcard("*" + part + "*c", name + "bc")) << size;
-    EXPECT_FALSE(matches_wildcard("*" + part + "*" + part, name + "b")) << size;
+    EXPECT_FALSE(matches_glob("*" + part + "*", name)) << size;
+    EXPECT_TRUE(matches_glob("*" + part + "*c", name + "bc")) << size;
+    EXPECT_FALSE(matches_glob("*" + part + "*" + part, name + "b")) << size;
   }
 }
 

@@ -65,7 +65,7 @@ const Capabilities::Entry* Capabilities::first_match(std::string_view channel,
       case Match::exact:
         return pattern == channel;
       case Match::wildcard:
-        return matches_wildcard(pattern, channel);
+        return matches_glob(pattern, channel);
       case Match::regex: {
         const re2::RE2* regex = regexes.find(pattern);
         return regex &&

@@ -200,6 +200,22 @@ TEST_F(SessionCapabilities, PrivateChannelsNeedATokenOfTheirOwn) {
   EXPECT_THAT(client.say(command("subscribe", "nope:a")), ElementsAre(HasSubstr("102")));
 }
 
+TEST_F(SessionCapabilities, PrivateChannelsAreNotReadOrPublishedToByThemEither) {
+  TestClient& client =
+      with(R"([{"channels":["*"],"match":"wildcard","allow":["sub","pub","hst","prs"]}])");
+  EXPECT_THAT(client.say(command("publish", "$open:a", R"(,"data":1)")), denied());
+  EXPECT_THAT(client.say(command("history", "$open:a")), denied());
+  EXPECT_THAT(client.say(command("presence", "$open:a")), denied());
+  EXPECT_THAT(client.say(command("presence_stats", "$open:a")), denied());
+}
+
+TEST_F(SessionCapabilities, ANameThatNoChannelCanHaveIsHeldAgainstNoPattern) {
+  TestClient& client = with(R"([{"channels":["a*"],"match":"wildcard","allow":["pub"]}])");
+  EXPECT_THAT(client.say(command("publish", "ab", R"(,"data":1)")),
+              testing::Contains(HasSubstr(R"("publish":{)")));
+  EXPECT_THAT(client.say(command("publish", std::string(256, 'a'), R"(,"data":1)")), denied());
+}
+
 TEST_F(SessionCapabilities, WhatDoesNotCompileIsNoToken) {
   EXPECT_EQ(with(R"([{"channels":["("],"match":"regex","allow":["sub"]}])").ending->code, 3500u);
   EXPECT_EQ(with(R"([{"channels":["a"],"match":"glob"}])").ending->code, 3500u);

@@ -12,7 +12,6 @@ std::string Moderation::key_of(std::string_view user, std::string_view channel) 
 template <class Value>
 bool Moderation::put(ExpiringMap<Value>& map, const std::string& name, Value value,
                      int64_t expire_at, int64_t now) {
-  const std::scoped_lock lock(mutex_);
   blocked_.expire(now);
   revoked_.expire(now);
   issued_before_.expire(now);
@@ -24,6 +23,7 @@ bool Moderation::put(ExpiringMap<Value>& map, const std::string& name, Value val
 }
 
 bool Moderation::block(const std::string& user, int64_t expire_at, int64_t now) {
+  const std::scoped_lock lock(mutex_);
   return put(blocked_, user, {}, expire_at, now);
 }
 
@@ -33,12 +33,20 @@ void Moderation::unblock(std::string_view user) {
 }
 
 bool Moderation::revoke(const std::string& uid, int64_t expire_at, int64_t now) {
+  const std::scoped_lock lock(mutex_);
   return put(revoked_, uid, {}, expire_at, now);
 }
 
 bool Moderation::invalidate(std::string_view user, std::string_view channel, int64_t issued_before,
                             int64_t expire_at, int64_t now) {
-  return put(issued_before_, key_of(user, channel), issued_before, expire_at, now);
+  const std::scoped_lock lock(mutex_);
+  const std::string key = key_of(user, channel);
+  if (const int64_t* known = issued_before_.find(key, now)) {
+    const int64_t end = issued_before_.end_of(key);
+    issued_before = std::max(issued_before, *known);
+    expire_at = expire_at == 0 || end == 0 ? 0 : std::max(expire_at, end);
+  }
+  return put(issued_before_, key, issued_before, expire_at, now);
 }
 
 bool Moderation::is_blocked(std::string_view user, int64_t now) const {

@@ -35,6 +35,7 @@ class ExpiringMap {
     entries_.erase(found);
     return true;
   }
+  int64_t end_of(std::string_view name) const { return entries_.find(name)->second.expire_at; }
   const Value* find(std::string_view name, int64_t now) const {
     const auto found = entries_.find(name);
     if (found == entries_.end()) return nullptr;
@@ -75,7 +76,8 @@ class Moderation {
   void unblock(std::string_view user);
   bool revoke(const std::string& uid, int64_t expire_at, int64_t now);
   // Tokens of the user that were issued before then: connection tokens, or with a channel
-  // subscription tokens for it.
+  // subscription tokens for it. Beside an order that still holds the later time and the later end
+  // count: one that comes late or again takes nothing back.
   bool invalidate(std::string_view user, std::string_view channel, int64_t issued_before,
                   int64_t expire_at, int64_t now);
 
@@ -87,7 +89,7 @@ class Moderation {
  private:
   template <class Value>
   bool put(ExpiringMap<Value>& map, const std::string& name, Value value, int64_t expire_at,
-           int64_t now);
+           int64_t now);  // locked
   static std::string key_of(std::string_view user, std::string_view channel);
 
   const Limits limits_;

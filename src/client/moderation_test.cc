@@ -57,6 +57,18 @@ TEST(Moderation, InvalidatesWhatWasIssuedBefore) {
   EXPECT_FALSE(moderation.is_revoked({.uid = "t"}, "ann", "chat", kNow + 10));
 }
 
+TEST(Moderation, AnOrderThatComesLateTakesNothingBack) {
+  Moderation moderation({.entries = 10});
+  moderation.invalidate("ann", "", kNow, 0, kNow);
+  moderation.invalidate("ann", "", kNow - 100, kNow + 60, kNow);
+  EXPECT_TRUE(moderation.is_revoked({.uid = "t", .issued_at = kNow - 1}, "ann", "", kNow));
+  EXPECT_TRUE(moderation.is_revoked({.uid = "t", .issued_at = kNow - 1}, "ann", "", kNow + 60));
+  // One that is over says nothing any more.
+  moderation.invalidate("bob", "", kNow, kNow + 10, kNow);
+  moderation.invalidate("bob", "", kNow - 100, 0, kNow + 10);
+  EXPECT_FALSE(moderation.is_revoked({.uid = "t", .issued_at = kNow - 1}, "bob", "", kNow + 10));
+}
+
 TEST(Moderation, TellsUsersAndChannelsApart) {
   Moderation moderation({.entries = 10});
   moderation.invalidate("a", "bc", kNow, 0, kNow);

@@ -26,7 +26,11 @@ bool Session::keep_capabilities_of(proxy::Backend& backend, proxy::Capabilities 
 channel::Rights Session::rights(std::string_view channel) const {
   if (!rare_ || !rare_->capabilities) return {};
   const Capabilities& capabilities = *rare_->capabilities;
-  return services_.settings->namespaces->is_wildcard(channel)
+  const channel::Namespaces& namespaces = *services_.settings->namespaces;
+  // A name that no channel can have is not held against patterns, which takes time by its length.
+  if (channel.size() > namespaces.rules().max_length) return {};
+  if (namespaces.parse(channel).is_private) return {};
+  return namespaces.is_wildcard(channel)
              ? capabilities.rights_to_wildcard(channel, *services_.regexes)
              : capabilities.rights(channel, *services_.regexes);
 }
