@@ -220,7 +220,7 @@ TEST_F(KeySetsTest, AFailureSaysNothingOfKeysThatAreNotKnown) {
   const KeyReference ed{"https://k/", "ed"};
   load();
   client_.answer(set_of({kEcJwk}));
-  pass(os::kSecond);
+  advance(os::kSecond);
   load();
   client_.answer("", 503);
   client_.answer("", 503);
@@ -237,9 +237,9 @@ TEST_F(KeySetsTest, ShardsTogetherAskOnceASecond) {
   set_.shards = {&shard_, &shard_, &shard_};
   load();
   client_.answer(set_of({kEcJwk}));
-  pass(3 * os::kSecond - 1);
+  advance(3 * os::kSecond - 1);
   EXPECT_TRUE(sets_.is_settled(ed));
-  pass(1);
+  advance(1);
   EXPECT_FALSE(sets_.is_settled(ed));
 }
 
