@@ -168,7 +168,7 @@ class Session final : public LocalCounted, runtime::Timer {
   // What a token's key is in. Once more if the verifier has been replaced meanwhile (a reload), and
   // the new one looks for keys elsewhere. Error 100: it cannot be had now.
   runtime::Task<Answer<void>> load_key_sets(
-      const std::unique_ptr<const auth::TokenVerifier>& verifier, std::string_view token);
+      const std::unique_ptr<const auth::TokenVerifier>& verifier, std::string token);
   void keep_emulated_headers(const protocol::ConnectRequest& request);
   runtime::Task<Answer<std::optional<proxy::ConnectResult>>> ask_to_connect(
       const protocol::ConnectRequest& request);

@@ -55,7 +55,8 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
   if (!request.version.empty()) flags_ |= kVersioned;
   introduce(request);
   if (services_.connection_tokens->missing_key_set(request.token)) {
-    GYRE_CO_TRY_VOID(co_await load_key_sets(services_.connection_tokens, request.token));
+    GYRE_CO_TRY_VOID(
+        co_await load_key_sets(services_.connection_tokens, std::string(request.token)));
     if (!is_open()) co_return Answer<void>();
   }
   keep_emulated_headers(request);
@@ -87,7 +88,7 @@ runtime::Task<Answer<void>> Session::connect(const CommandBox& box) {
 }
 
 runtime::Task<Answer<void>> Session::load_key_sets(
-    const std::unique_ptr<const auth::TokenVerifier>& verifier, std::string_view token) {
+    const std::unique_ptr<const auth::TokenVerifier>& verifier, std::string token) {
   for (int round = 0; round < 2; ++round) {
     const std::optional<std::string> url = verifier->missing_key_set(token);
     if (!url) break;

@@ -33,7 +33,7 @@ void Session::refresh(uint32_t id, std::string_view token) {
 
 runtime::Task<Answer<void>> Session::refresh_with_key_set(const CommandBox& box) {
   const std::string_view token = box.request<protocol::RefreshRequest>().token;
-  GYRE_CO_TRY_VOID(co_await load_key_sets(services_.connection_tokens, token));
+  GYRE_CO_TRY_VOID(co_await load_key_sets(services_.connection_tokens, std::string(token)));
   if (is_open()) refresh(box.id(), token);
   co_return Answer<void>();
 }
@@ -130,7 +130,8 @@ void Session::sub_refresh(uint32_t id, const protocol::SubRefreshRequest& reques
 
 runtime::Task<Answer<void>> Session::sub_refresh_with_key_set(const CommandBox& box) {
   const auto& request = box.request<protocol::SubRefreshRequest>();
-  GYRE_CO_TRY_VOID(co_await load_key_sets(services_.subscription_tokens, request.token));
+  GYRE_CO_TRY_VOID(
+      co_await load_key_sets(services_.subscription_tokens, std::string(request.token)));
   if (is_open()) sub_refresh(box.id(), request);
   co_return Answer<void>();
 }

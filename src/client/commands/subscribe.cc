@@ -37,7 +37,8 @@ Answer<void> check_type(int32_t type) {
 runtime::Task<Answer<void>> Session::subscribe(const CommandBox& box) {
   const auto& request = box.request<protocol::SubscribeRequest>();
   if (services_.subscription_tokens->missing_key_set(request.token)) {
-    GYRE_CO_TRY_VOID(co_await load_key_sets(services_.subscription_tokens, request.token));
+    GYRE_CO_TRY_VOID(
+        co_await load_key_sets(services_.subscription_tokens, std::string(request.token)));
     if (!is_open()) co_return Answer<void>();
   }
   const std::shared_ptr<const Settings> settings = services_.settings;
