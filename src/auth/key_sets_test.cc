@@ -51,7 +51,7 @@ TEST(KeySet, ReadsTheExamplesOfTheStandards) {
 
 TEST(KeySet, LeavesOutWhatIsNoKeyForSignatures) {
   const std::string ec(kEcJwk);
-  const auto without = [&](std::string from, const std::string& to) {
+  const auto without = [&](const std::string& from, const std::string& to) {
     std::string changed = ec;
     return changed.replace(changed.find(from), from.size(), to);
   };

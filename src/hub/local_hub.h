@@ -195,7 +195,7 @@ class LocalHub : runtime::ShardBound {
                  const protocol::Publication* base, std::string_view source, Pick pick);
 
   // --- Channels with a rule (paced_delivery.cc)
-  size_t deliver_paced(ChannelSlot channel, Delivery delivery);
+  size_t deliver_paced(ChannelSlot channel, const Delivery& delivery);
   size_t send_paced(ChannelSlot channel, const Delivery& delivery, Pick pick);
   static bool is_picked(Pick pick, const Receiver& receiver) {
     return pick == Pick::all || (pick == Pick::whole) == receiver.wants_all();

@@ -24,7 +24,7 @@ void LocalHub::set_rule(ChannelSlot channel,
   state.extras->pace->set_rule(rule);
 }
 
-size_t LocalHub::deliver_paced(ChannelSlot channel, Delivery delivery) {
+size_t LocalHub::deliver_paced(ChannelSlot channel, const Delivery& delivery) {
   Channel& state = channels_[channel.value];
   Pace& pace = *state.extras->pace;
   if (is_ending_ || !pace.rule().is_batching()) return send_paced(channel, delivery, Pick::all);
