@@ -61,7 +61,8 @@ class Stream {
   virtual void cancel() = 0;
 };
 
-// Calls GRPC servers of others: proxies' backends. Shared by all shards and outlives them.
+// Calls GRPC servers of others: proxies' backends. Shared by all shards; ends when their
+// threads have, and before they do.
 class Client {
  public:
   virtual ~Client() = default;

@@ -45,7 +45,8 @@ struct ClientFigures {
   uint64_t refused = 0;      // ever, since too many were waiting
 };
 
-// Asks HTTP servers of others: proxies' backends, key sets. Shared by all shards and outlives them.
+// Asks HTTP servers of others: proxies' backends, key sets. Shared by all shards; ends when their
+// threads have, and before they do.
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
