@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <re2/re2.h>
 
-#include "client/test_support.h"
+#include "client/capability_support.h"
 
 namespace gyre::client {
 namespace {
@@ -103,7 +103,7 @@ TEST_F(CapabilitiesTest, TheLastUsedRegexesAreKept) {
 }
 
 // Sessions whose tokens have capabilities, in namespaces that allow nothing.
-struct SessionCapabilities : testing::Test {
+struct SessionCapabilities : CapabilityFixture {
   SessionCapabilities() {
     const auto verifier = [] {
       return std::make_unique<const auth::TokenVerifier>(
@@ -111,18 +111,7 @@ struct SessionCapabilities : testing::Test {
               {.insecure_skip_signature_verify = true, .has_capabilities = true})
               .value());
     };
-    channel::ChannelOptions options;
-    options.presence = options.join_leave = true;
-    options.history_size = 10;
-    options.history_ttl = std::chrono::seconds(600);
-    channel::ChannelOptions asking = options;
-    asking.subscribe_proxy = asking.publish_proxy = "default";
-    channel::ChannelOptions open = options;
-    open.allow_subscribe_for_client = true;
-    auto namespaces =
-        channel::Namespaces::compile({}, options, {{"asking", asking}, {"open", open}});
-    node.settings->namespaces =
-        std::make_shared<const channel::Namespaces>(std::move(namespaces).value());
+    node.settings->namespaces = closed_namespaces();
     for (const auto& one : node.shards) {
       one->services.regexes = &regexes;
       one->services.connection_tokens = verifier();
@@ -137,12 +126,6 @@ struct SessionCapabilities : testing::Test {
                "\"}}");
     return client;
   }
-  static std::string command(std::string_view name, std::string_view channel,
-                             std::string_view more = "") {
-    return std::string(R"({"id":2,")") + std::string(name) + R"(":{"channel":")" +
-           std::string(channel) + "\"" + std::string(more) + "}}";
-  }
-  static auto denied() { return ElementsAre(HasSubstr(R"("code":103)")); }
   static auto done(std::string_view name) {
     return ElementsAre(HasSubstr(std::string(R"({"id":2,")") + std::string(name) + R"(":{)"));
   }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "client/capabilities.h"
+#include "client/capability_support.h"
 #include "client/proxied_node.h"
 
 namespace gyre::client {
@@ -26,27 +27,15 @@ struct ErrorLines final : log::Sink {
 };
 
 std::shared_ptr<Settings> closed_settings(bool has_capabilities) {
-  channel::ChannelOptions options;
-  options.presence = options.join_leave = true;
-  options.history_size = 10;
-  options.history_ttl = std::chrono::seconds(600);
-  channel::ChannelOptions asking = options;
-  asking.subscribe_proxy = asking.publish_proxy = "default";
-  channel::ChannelOptions open = options;
-  open.allow_subscribe_for_client = true;
-  channel::ChannelOptions plain;  // neither history nor presence
-  plain.subscribe_proxy = "default";
-  auto namespaces = channel::Namespaces::compile(
-      {}, options, {{"asking", asking}, {"open", open}, {"plain", plain}});
   auto settings = std::make_shared<Settings>();
-  settings->namespaces = std::make_shared<const channel::Namespaces>(std::move(namespaces).value());
+  settings->namespaces = closed_namespaces();
   settings->server_version = "test";
   settings->ping_interval = 0;
   settings->has_capabilities = has_capabilities;
   return settings;
 }
 
-struct GivenCapabilities : testing::Test {
+struct GivenCapabilities : CapabilityFixture {
   explicit GivenCapabilities(bool has_capabilities = true)
       : asking({Event::connect, Event::refresh, Event::subscribe},
                closed_settings(has_capabilities)) {
@@ -82,12 +71,6 @@ struct GivenCapabilities : testing::Test {
   std::string in_seconds(int64_t seconds) { return std::to_string(node.unix_now() + seconds); }
   uint64_t failures(size_t backend) { return node[0].metrics.proxies[backend]->errors.value(); }
 
-  static std::string command(std::string_view name, std::string_view channel,
-                             std::string_view more = "") {
-    return std::string(R"({"id":2,")") + std::string(name) + R"(":{"channel":")" +
-           std::string(channel) + "\"" + std::string(more) + "}}";
-  }
-  static auto denied() { return ElementsAre(HasSubstr(R"("code":103)")); }
   static auto failed() { return ElementsAre(HasSubstr(R"("code":100)")); }
   static auto done(std::string_view name) {
     return Contains(HasSubstr(std::string(R"({"id":2,")") + std::string(name) + R"(":{)"));

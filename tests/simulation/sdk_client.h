@@ -335,6 +335,8 @@ class SdkClient final : public SimWebSocket {
   void check_of_wildcard(Subscription& subscription, const ReadPublication& publication);
   void check_nothing_missing(const Subscription& subscription, const std::string& channel,
                              size_t end) const;
+  std::optional<size_t> find_published(const Subscription& subscription, const std::string& channel,
+                                       const ReadPublication& publication);
   void check_plain(Subscription& subscription, const ReadPublication& publication);
   void on_published(const Question& question);
   void on_presence(const Question& question, const ServerMessage& message);

@@ -125,11 +125,15 @@ void SdkClient::check_aside(Subscription& subscription, const ReadPublication& p
   }
 }
 
-void SdkClient::check_plain(Subscription& subscription, const ReadPublication& publication) {
-  const std::string& channel = subscription.kind.name;
-  note(fmt::format("{}: {}", channel, shortened(publication.data)));
+// Its place among what was published in `channel`; what nobody published has none.
+std::optional<size_t> SdkClient::find_published(const Subscription& subscription,
+                                                const std::string& channel,
+                                                const ReadPublication& publication) {
   const auto place = ledger_.find(channel, publication.data);
-  if (!place) return violation(fmt::format("{}: nobody published {}", channel, publication.data));
+  if (!place) {
+    violation(fmt::format("{}: nobody published {}", channel, publication.data));
+    return std::nullopt;
+  }
   const Ledger::Entry& entry = ledger_.at(channel, *place);
   check_allowed_to_hear(subscription, entry);
   if (entry.offset != publication.offset) {
@@ -138,6 +142,15 @@ void SdkClient::check_plain(Subscription& subscription, const ReadPublication& p
   if (!passes(subscription, entry)) {
     violation(fmt::format("{}: {} does not pass the filter", channel, shortened(publication.data)));
   }
+  return place;
+}
+
+void SdkClient::check_plain(Subscription& subscription, const ReadPublication& publication) {
+  const std::string& channel = subscription.kind.name;
+  note(fmt::format("{}: {}", channel, shortened(publication.data)));
+  const auto place = find_published(subscription, channel, publication);
+  if (!place) return;
+  const Ledger::Entry& entry = ledger_.at(channel, *place);
   const bool is_new = subscription.seen.insert(publication.data).second;
   if (subscription.last_place && *place <= *subscription.last_place) {
     // Only what the broker repeats may come again, or behind its successors.

@@ -23,16 +23,8 @@ void SdkClient::check_of_wildcard(Subscription& subscription, const ReadPublicat
   if (stream == subscription.streams.end()) {
     return violation(fmt::format("{} does not stand for {}", name, channel));
   }
-  const auto place = ledger_.find(channel, publication.data);
-  if (!place) return violation(fmt::format("{}: nobody published {}", channel, publication.data));
-  const Ledger::Entry& entry = ledger_.at(channel, *place);
-  check_allowed_to_hear(subscription, entry);
-  if (entry.offset != publication.offset) {
-    violation(fmt::format("{}: offset {} and not {}", channel, publication.offset, entry.offset));
-  }
-  if (!passes(subscription, entry)) {
-    violation(fmt::format("{}: {} does not pass the filter", name, publication.data));
-  }
+  const auto place = find_published(subscription, channel, publication);
+  if (!place) return;
   std::optional<size_t>& last = stream->second.last_place;
   if (last && *place <= *last) {
     return violation(
