@@ -260,6 +260,13 @@ TEST(Load, TomlTablesNeedANameThatMayBegin) {
   EXPECT_THAT(first_error(good), testing::Not(HasSubstr("a table needs a name")));
 }
 
+// Where toml++ itself assumes a digit, and asserts it.
+TEST(Load, BrokenTomlTimesAreRefused) {
+  EXPECT_EQ(first_error(from("a = 1\n\nb = 1979-05-27T=032:00\nc = 2", "toml")),
+            "config.toml:3:1: no valid TOML");
+  EXPECT_EQ(first_error(from("b = 1979-05-27T=032:00", "toml")), "config.toml:1:1: no valid TOML");
+}
+
 TEST(Load, TomlQuotesWithinWordsAreRefused) {
   EXPECT_EQ(first_error(from("a = 0x\"y\u00e9\"", "toml")),
             "config.toml:1:7: a quote was not expected here");

@@ -1,4 +1,14 @@
+// What toml++ 3.3 assumes of a text, some broken ones do not hold to (`a = 1979-05-27T=`): its
+// assertions end a debug build and are undefined behaviour in a release. Here one that fails is
+// thrown, in all builds.
+namespace gyre::config {
+struct UnmetAssumption {};
+}  // namespace gyre::config
+#pragma push_macro("NDEBUG")
+#undef NDEBUG
+#define TOML_ASSERT(expr) ((expr) ? void() : throw gyre::config::UnmetAssumption())
 #include <toml++/toml.h>
+#pragma pop_macro("NDEBUG")
 
 #include <algorithm>
 
@@ -150,6 +160,27 @@ bool convert(const toml::node& node, Document& out, int depth, SyntaxError& erro
   return true;
 }
 
+// The first line that toml++ gives up at. Up to the line before it comes to an end, or to an error
+// of its own.
+Mark place_of_unmet_assumption(std::string_view text) {
+  std::vector<size_t> line_ends;
+  for (size_t end = 0; end < text.size();) {
+    end = std::min(text.find('\n', end), text.size() - 1) + 1;
+    line_ends.push_back(end);
+  }
+  const auto first = std::ranges::partition_point(line_ends, [text](size_t end) {
+    try {
+      static_cast<void>(toml::parse(text.substr(0, end)));
+    } catch (const UnmetAssumption&) {
+      return false;
+    } catch (const toml::parse_error&) {
+      return true;
+    }
+    return true;
+  });
+  return {static_cast<uint32_t>(first - line_ends.begin()) + 1, 1};
+}
+
 }  // namespace
 
 ReadResult read_toml(std::string_view text) {
@@ -164,6 +195,8 @@ ReadResult read_toml(std::string_view text) {
   } catch (const toml::parse_error& error) {
     return std::unexpected(
         SyntaxError{toml_mark(error.source()), std::string(error.description())});
+  } catch (const UnmetAssumption&) {
+    return std::unexpected(SyntaxError{place_of_unmet_assumption(text), "no valid TOML"});
   } catch (const std::exception& error) {
     return std::unexpected(SyntaxError{{}, error.what()});
   }
