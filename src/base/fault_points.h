@@ -34,6 +34,7 @@
   bug(unwanted_goes_live, "an unsubscribe that waits for the join is answered and forgotten")      \
   bug(server_unsubscribe_misses_join, "the API's unsubscribe skips subscriptions under way")       \
   bug(backlog_out_of_order, "a frame that waits a second time goes behind its successors")         \
+  bug(newer_frame_overtakes, "a frame that comes when nothing is in work goes before those that wait") \
   bug(paused_reading_is_forgotten, "reading does not go on when the backlog has become short")     \
   bug(channel_limit_off_by_one, "one subscription more than the limit")                            \
   bug(refresh_keeps_old_end, "a refreshed connection ends when the old token does")                \
@@ -49,6 +50,7 @@
   bug(ready_rest_is_dropped, "coroutines beyond a turn's limit are never resumed")                 \
   bug(lent_timer_is_missed, "an owner sleeps past a timer that a lent turn has armed")             \
   bug(wake_is_skipped, "a message to a sleeper wakes nobody when turns are not lent")              \
+  bug(gathered_wake_is_kept, "a wake-up that a turn in work has taken stands for the next one too") \
   bug(history_one_short, "history keeps one publication less than it should")                      \
   bug(epoch_survives_expiry, "a stream that has expired begins anew in its old epoch")             \
   bug(history_skips_first, "history behind a position leaves the first one out")                   \
@@ -99,6 +101,7 @@
       point(deferred_lent_flush) /* a lent turn leaves the output to the owner */        \
       point(bulk_delivery)       /* a delivery goes the way of those to very many */     \
       point(bulk_cut)            /* a slice of bulk output ends after one connection */  \
+      point(late_wake)           /* a wake-up reaches a turn that is in work already */  \
       point(late_call)           /* a call to the shard itself gives way first */        \
       point(short_record)        /* a home does not record what arrives during a join */ \
       point(no_linger)           /* a home retires at its first chance */                \

@@ -66,12 +66,16 @@ bool Session::is_clogged() const {
 
 void Session::receive(std::string_view frame) {
   if (state_ == State::refused || !is_open()) return;
-  if (!is_busy()) {
+  // What is in front may be free to go by now without having been told.
+  const bool must_wait =
+      is_busy() || (rare_ && !rare_->backlog.empty() && !GYRE_PLANTED(newer_frame_overtakes));
+  if (!must_wait) {
     if (const std::string_view rest = process(frame); !rest.empty()) hold_back(rest);
   } else if (flags_ & kPingUnanswered && is_lonely_pong(encoding(), frame)) {
     on_pong();  // must not wait: its time is running
   } else {
     hold_back(frame);
+    resume();
   }
 }
 
@@ -343,15 +347,21 @@ void Session::end() {
   const size_t live = live_subscriptions();
   services_.metrics.actions[metrics::Action::remove_subscription].add(live);
   services_.metrics.subscriptions[client_name()].subtract(static_cast<int64_t>(live));
+  // Out of all channels first: those who are told may end, and make others tell this one.
+  std::vector<Parting> partings;
   for (const Subscription& subscription : subscriptions_) {
     if (subscription.is(Subscription::kJoining)) continue;  // undone by whoever joins
-    Parting end = parting(subscription);
+    if (Parting end = parting(subscription); end.leave || end.was_present) {
+      partings.push_back(std::move(end));
+    }
     services_.hub.drop(subscription.channel, subscription.receiver);
+  }
+  subscriptions_ = std::vector<Subscription>();
+  for (Parting& end : partings) {
     if (GYRE_PLANTED(leave_is_not_told)) end.leave.reset();
     if (GYRE_PLANTED(left_client_stays_present)) end.was_present = false;
     tell(std::move(end));
   }
-  subscriptions_ = std::vector<Subscription>();
   if (flags_ & kCounted) services_.census.remove(user());
   services_.rate_limiter.forget(socket_);
   services_.roster.remove(*this);

@@ -64,8 +64,8 @@ class DeliveryTest : public testing::Test {
       const runtime::TurnScope scope(node_[0].shard);
       const net::SocketHandle socket = client.socket();
       node_[0].sockets.on_room((os::Token{socket.generation} << 32) | socket.slot);
-      while (node_[0].sockets.flush()) {
-      }
+      do node_[0].sockets.flush();
+      while (node_[0].sockets.waiting() > 0);
       client.session().on_flushed();
     }
     node_.settle();

@@ -239,6 +239,33 @@ TEST_F(SessionTest, TooMuchOutputEndsAsSlow) {
   EXPECT_EQ(node.leftovers(), "");
 }
 
+TEST_F(SessionTest, CommandsOfWhoReadsSlowlyKeepTheirOrder) {
+  TestClient& client = node_.connected();
+  client.say(R"({"id":2,"subscribe":{"channel":"a"}})");
+  client.heard();
+  const auto read_on = [&](size_t bytes) {
+    shard().kernel.room = bytes;
+    const runtime::TurnScope scope(shard().shard);
+    const net::SocketHandle socket = client.socket();
+    shard().sockets.on_room((os::Token{socket.generation} << 32) | socket.slot);
+    do shard().sockets.flush();
+    while (shard().sockets.waiting() > 0);
+  };
+  shard().kernel.room = 0;
+  for (int i = 0; i < 10; ++i) node_.publish("a", '"' + std::string(14'000, 'x') + '"');
+  client.say(R"({"id":3,"unsubscribe":{"channel":"a"}})");
+  read_on(30'000);
+  ASSERT_LT(shard().sockets.queued_bytes(client.socket()), 128u * 1024);
+  client.say(R"({"id":4,"subscribe":{"channel":"a"}})");
+  shard().kernel.sent.clear();
+  read_on(SIZE_MAX / 2);
+  ASSERT_EQ(shard().kernel.sent.size(), 1u);
+  const std::string& sent = shard().kernel.sent.begin()->second;  // begins within a frame
+  const size_t first = sent.find(R"({"id":3,"unsubscribe":{}})");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_NE(sent.find(R"({"id":4,"subscribe":{}})", first), std::string::npos);
+}
+
 TEST_F(SessionTest, WhoDoesNotReadItsRepliesIsNotServed) {
   TestClient& client = node_.connected();
   client.heard();
@@ -256,8 +283,8 @@ TEST_F(SessionTest, WhoDoesNotReadItsRepliesIsNotServed) {
       const runtime::TurnScope scope(shard().shard);
       const net::SocketHandle socket = client.socket();
       shard().sockets.on_room((os::Token{socket.generation} << 32) | socket.slot);
-      while (shard().sockets.flush()) {
-      }
+      do shard().sockets.flush();
+      while (shard().sockets.waiting() > 0);
       client.session().on_flushed();
     }
     node_.settle();

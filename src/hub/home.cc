@@ -10,19 +10,22 @@
 
 namespace gyre::hub {
 
-// Resumes a join when the channel has reached an offset, or when the grace period is over.
+// Resumes a join when the channel has reached the top of what was read, when it has begun a new
+// stream instead, or when the grace period is over.
 class Home::CatchUp final : runtime::Timer {
  public:
-  CatchUp(Home& home, uint64_t offset) : home_(home), offset_(offset) {}
-  bool await_ready() const { return home_.position_->offset >= offset_; }
+  CatchUp(Home& home, const protocol::StreamPosition& top) : home_(home), top_(top) {}
+  bool await_ready() const {
+    return home_.position_->offset >= top_.offset || home_.position_->epoch != top_.epoch;
+  }
   void await_suspend(std::coroutine_handle<> coroutine) {
     coroutine_ = coroutine;
     home_.reading_->catching_up.push_back(this);
     runtime::Shard& shard = home_.homes_.shard_;
     shard.timers().arm(*this, shard.now() + Homes::kCatchUpGrace);
   }
-  // Whether the offset was reached in time.
-  bool await_resume() const { return home_.position_->offset >= offset_; }
+  // Whether it was in time.
+  bool await_resume() const { return await_ready(); }
 
   void check() {
     if (await_ready()) finish();
@@ -37,7 +40,7 @@ class Home::CatchUp final : runtime::Timer {
     home_.homes_.shard_.resume_later(coroutine_);
   }
   Home& home_;
-  uint64_t offset_;
+  const protocol::StreamPosition& top_;  // in the join's frame
   std::coroutine_handle<> coroutine_;
 };
 
@@ -101,12 +104,14 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
       co_await homes_.broker_.history(std::string(name_->text()), query);
   if (page && !position_) adopt(page->top);
   bool caught_up = true;
+  bool has_moved_on = false;
   if (page) {
     if (position_->epoch != page->top.epoch) {
       caught_up = false;  // the store has begun anew, or has lost what we had seen
     } else {
-      caught_up =
-          GYRE_PLANTED(join_ahead_of_deliveries) || co_await CatchUp(*this, page->top.offset);
+      caught_up = GYRE_PLANTED(join_ahead_of_deliveries) || co_await CatchUp(*this, page->top);
+      // What was read belongs to a stream that is over.
+      has_moved_on = position_->epoch != page->top.epoch;
     }
   }
   std::vector<protocol::PublicationRef> arrivals;
@@ -116,7 +121,7 @@ runtime::Task<Result<Joined>> Home::join_positioned(JoinWish wish) {
   if (!caught_up) lose_to(page->top);
   Joined joined{.position = *position_, .recovery = {}};
   if (GYRE_PLANTED(join_ahead_of_deliveries)) joined.position = page->top;
-  if (wish.since) joined.recovery = recover_from(wish, *page, arrivals);
+  if (wish.since && !has_moved_on) joined.recovery = recover_from(wish, *page, arrivals);
   co_return joined;
 }
 

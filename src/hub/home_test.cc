@@ -322,6 +322,39 @@ TEST_F(HomeTest, DeliveriesThatDoNotCatchUpAreALossForTheOthersOnly) {
   EXPECT_EQ(sent(), 1u);
 }
 
+// While it waits for what history had, the stream begins anew: what was read is not the newest.
+struct StreamThatIsOver : HomeTest {
+  void join_over_its_end(bool is_cache) {
+    set_page({}, 5);
+    joined(positioned());
+    receive();
+    set_page({6}, 6);
+    JoinWish wish = from(5, "");
+    wish.is_cache = is_cache;
+    Answer answer;
+    join(std::move(wish), &answer);
+    ASSERT_FALSE(answer);
+    broker_.deliver(6, "new");
+    shard_.turn(0);
+    ASSERT_TRUE(answer && *answer);
+    EXPECT_FALSE((*answer)->recovery.recovered);
+    EXPECT_EQ((*answer)->position, (StreamPosition{6, "new"}));
+    EXPECT_EQ(losses_.lost, 1);
+    sent();
+    receive();
+    broker_.deliver(7, "new");
+    EXPECT_EQ(sent(), 1u) << "the joiner stands where the channel does";
+    EXPECT_EQ(losses_.lost, 1);
+  }
+};
+
+TEST_F(StreamThatIsOver, RecoversNothing) {
+  join_over_its_end(false);
+}
+TEST_F(StreamThatIsOver, RecoversNoCache) {
+  join_over_its_end(true);
+}
+
 TEST_F(HomeTest, AGapIsToldBeforeTheNextDelivery) {
   set_page({}, 5);
   joined(positioned());

@@ -400,17 +400,18 @@ void LocalHub::lose(std::string_view channel) {
     slot = find(channel);
     if (slot == ChannelSlot()) return;
   }
-  // From the back: what moves into a gap has been looked at already.
+  // The channel outlives the reports, whose callee may ask for its name. One by one and from the
+  // back, as in end_cut().
+  const Stay stay(*this, slot);
   for (size_t i = receivers(slot); i-- > 0;) {
+    if (i >= receivers(slot)) continue;
     const Receiver& receiver = channels_[slot.value].receivers[i];
     if (!receiver.is(Receiver::kPositioned)) continue;
     if (GYRE_PLANTED(loss_forgets_first) && i == 0) continue;
-    noted_.push_back(receiver.outlet);
+    const uint32_t outlet = receiver.outlet;
     take_out(slot, static_cast<uint32_t>(i));
+    events_.on_lost(slot, outlet);
   }
-  // The channel outlives the reports, whose callee may ask for its name.
-  const Stay stay(*this, slot);
-  for (uint32_t outlet : std::exchange(noted_, {})) events_.on_lost(slot, outlet);
 }
 
 }  // namespace gyre::hub

@@ -329,7 +329,7 @@ bool Sockets::is_behind(uint32_t slot, size_t bytes) {
   return !flush_early(slot, outlet) || outlet.queued_bytes > bytes;
 }
 
-bool Sockets::flush() {
+void Sockets::flush() {
   // Handlers called meanwhile may mark more: the list grows while it is walked.
   for (size_t i = 0; i < prompt_.size();) {
     while (i < prompt_.size()) flush_marked(prompt_[i++]);
@@ -344,10 +344,16 @@ bool Sockets::flush() {
     flush_marked(slot);
   }
   send_batch();
-  if (bulk_done_ < bulk_.size()) return true;
+  if (bulk_done_ < bulk_.size()) {
+    // Where the next publication comes before all have this one, the list never comes to its end.
+    if (bulk_done_ > bulk_.size() / 2) {
+      bulk_.erase(bulk_.begin(), bulk_.begin() + static_cast<ptrdiff_t>(bulk_done_));
+      bulk_done_ = 0;
+    }
+    return;
+  }
   bulk_.clear();
   bulk_done_ = 0;
-  return false;
 }
 
 // A lone frame joins the batch; whatever else waits is sent at once.
@@ -433,11 +439,12 @@ size_t Sockets::cut_slowest(size_t most) {
 }
 
 void Sockets::settle() {
-  for (size_t i = 0; i < ended_.size(); ++i) {
-    const auto [socket, reason] = ended_[i];
-    if (resolve(socket)) end(socket.slot, reason);
-  }
-  if (!ended_.empty()) {
+  // Each has few ends: by the last words others may come to theirs.
+  while (!ended_.empty()) {
+    for (size_t i = 0; i < ended_.size(); ++i) {
+      const auto [socket, reason] = ended_[i];
+      if (resolve(socket)) end(socket.slot, reason);
+    }
     ended_.clear();
     flush();  // last words
   }

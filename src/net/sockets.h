@@ -130,8 +130,10 @@ class Sockets final : public os::EventSink, public runtime::OutputStage {
 
   // --- runtime::OutputStage
   size_t waiting() const override { return prompt_.size() + bulk_.size() - bulk_done_; }
-  bool flush() override;
+  void flush() override;
   void settle() override;
+  // What the list of mass deliveries has, done or not; for tests.
+  size_t bulk_entries() const { return bulk_.size(); }
 
  private:
   class Queue;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "runtime/test_support.h"
 
 namespace gyre::net {
@@ -11,13 +13,21 @@ struct Seen {
   std::vector<EndReason> ends;
   std::string bytes;
   int flushed = 0;
+  std::function<void()> when_flushed;  // what being told so brings about
+  std::function<void()> when_ended;
 };
 
 struct Watcher final : Handler {
   explicit Watcher(Seen& log) : seen(log) {}
   void on_bytes(std::span<char> bytes) override { seen.bytes.append(bytes.data(), bytes.size()); }
-  void on_end(EndReason reason) override { seen.ends.push_back(reason); }
-  void on_flushed() override { ++seen.flushed; }
+  void on_end(EndReason reason) override {
+    seen.ends.push_back(reason);
+    if (seen.when_ended) seen.when_ended();
+  }
+  void on_flushed() override {
+    ++seen.flushed;
+    if (seen.when_flushed) seen.when_flushed();
+  }
   Seen& seen;
 };
 
@@ -44,8 +54,8 @@ class SocketsTest : public runtime::ShardTest<> {
   os::Token token() const { return (os::Token{socket().generation} << 32) | socket().slot; }
   void send(std::string_view message) { sockets_.send(socket(), Frame::make(message)); }
   void end_turn() {
-    while (sockets_.flush()) {
-    }
+    do sockets_.flush();
+    while (sockets_.waiting() > 0);
     sockets_.settle();
   }
   // The kernel has room for so many bytes more.
@@ -296,6 +306,36 @@ TEST_F(SocketsTest, WhatWaitsIsSharedEvenWhenItWasCut) {
   EXPECT_FALSE(frame->is_shared());
   const std::string one(100, 'x');
   EXPECT_EQ(sent(), framed(one + '\n' + one + '\n' + one));
+}
+
+// Who has waited for its turn in a mass delivery may have something to answer then.
+TEST_F(SocketsTest, WhatIsAnsweredWhileTheBulkLeavesIsNotForgotten) {
+  sockets_.send_bulk(socket().slot, Frame::make("1"));
+  sockets_.notify_when_flushed(socket());
+  seen_.when_flushed = [this] { send("2"); };
+  shard_.turn(0);
+  EXPECT_EQ(seen_.flushed, 1);
+  EXPECT_EQ(shard_.asleep_until(), 0) << "there is something to send";
+  shard_.turn(0);
+  EXPECT_EQ(sent(), framed("1") + framed("2"));
+  EXPECT_NE(shard_.asleep_until(), 0);
+}
+
+TEST_F(SocketsTest, WhoBreaksWithItsLastWordsIsToldInTheSameTurn) {
+  kernel_.room = 0;
+  send("a");
+  shard_.turn(0);
+  send(std::string(2000, 'b'));  // too much waits
+  seen_.when_ended = [this] {
+    if (seen_.ends.size() > 1) return;
+    sockets_.abandon_output(socket());
+    send("c");
+    kernel_.is_broken = true;
+    sockets_.on_room(token());
+  };
+  shard_.turn(0);
+  EXPECT_EQ(seen_.ends, std::vector{EndReason::slow});
+  EXPECT_FALSE(sockets_.is_open(socket()));
 }
 
 TEST_F(SocketsTest, TheKernelIsNotGivenAWholeBacklogAtOnce) {

@@ -64,7 +64,7 @@ void Shard::turn(os::Nanos deadline) {
     timers_.advance(now_);
     work();
     gather();
-    output_left_ = output_->flush();
+    output_->flush();
     output_->settle();
     post_outboxes(addressees_);
     nudge_all(addressees_);
@@ -91,6 +91,9 @@ void Shard::gather() {
   for (int round = 0; round < kGathersPerTurn; ++round) {
     if (output_->waiting() < kGatheredSends && !GYRE_FAULT(eager_gather)) return;
     if (kernel_.monotonic() - now_ > kGatherMost || !kernel_.wait(0)) return;
+    // This look may have taken the wake-up of who read the baton before the turn took it: the next
+    // one must wake again.
+    if (!GYRE_PLANTED(gathered_wake_is_kept)) is_woken_.store(false, std::memory_order_seq_cst);
     kernel_.dispatch(*sink_, {buffer_.get(), kReceiveBuffer});
     work();
   }
@@ -111,7 +114,7 @@ void Shard::post(Message& message) {
 
 // A system call for each wake-up, however many post to a sleeper before it runs.
 void Shard::wake_sleeper() {
-  if (baton_.load(std::memory_order_seq_cst) != Baton::free) return;
+  if (baton_.load(std::memory_order_seq_cst) != Baton::free && !GYRE_FAULT(late_wake)) return;
   if (!is_woken_.exchange(true, std::memory_order_seq_cst)) kernel_.wake();
 }
 
@@ -155,10 +158,9 @@ void Shard::lent_turn(std::vector<Shard*>& addressees) {
   refresh_clock();
   mailbox_.drain(GYRE_FAULT(small_drain) ? 1 : kMessagesPerLentTurn);
   run_ready(kTasksPerTurn);
-  if (output_->waiting() > kLentSends || GYRE_FAULT(deferred_lent_flush)) {
-    output_left_ = true;
-  } else {
-    output_left_ = output_->flush();
+  // More is the owner's work.
+  if (output_->waiting() <= kLentSends && !GYRE_FAULT(deferred_lent_flush)) {
+    output_->flush();
     output_->settle();
   }
   post_outboxes(addressees);
@@ -194,7 +196,7 @@ void Shard::run_ready(size_t limit) {
 }
 
 bool Shard::has_work() const {
-  return mailbox_.has_backlog() || !ready_.empty() || output_left_;
+  return mailbox_.has_backlog() || !ready_.empty() || output_->waiting() > 0;
 }
 
 bool Shard::is_idle() const {

@@ -41,9 +41,10 @@ class OutputStage {
   virtual ~OutputStage() = default;
   // How many connections have something waiting.
   virtual size_t waiting() const = 0;
-  // Sends what is waiting, up to a budget; true when something is left for the next turn.
-  virtual bool flush() = 0;
-  // Ends what was marked for its end during the turn.
+  // Sends what is waiting, up to a budget. What is left, or comes up by it, waits for the next
+  // turn.
+  virtual void flush() = 0;
+  // Ends all that was marked for its end during the turn.
   virtual void settle() = 0;
 };
 
@@ -164,7 +165,6 @@ class Shard {
   std::vector<Shard*> addressees_;                // spare for turn
   std::vector<std::unique_ptr<Mortal>> graveyard_;
   std::unique_ptr<char[]> buffer_;
-  bool output_left_ = false;
   // Until when the thread means to sleep. Written before the baton is put down, so a lender sees
   // it.
   os::Nanos asleep_until_ = 0;

@@ -20,7 +20,7 @@ struct NoEvents final : os::EventSink {
 
 struct NoOutput final : OutputStage {
   size_t waiting() const override { return 0; }
-  bool flush() override { return false; }
+  void flush() override {}
   void settle() override {}
 };
 
