@@ -82,7 +82,7 @@ void ServerConnection::on_end(net::EndReason reason) {
   const Waiting waiting = conversation_.waiting_for();
   const bool is_at_work = waiting == Waiting::handler || conversation_.wants_to_go_on();
   const bool may_answer = is_at_work || rest_ || sockets().queued_bytes(socket_) > 0;
-  if (reason != net::EndReason::peer_finished || is_lingering_ || !may_answer) {
+  if (reason != net::EndReason::peer_finished || !may_answer) {
     sockets().close(socket_);
     return;
   }
@@ -97,6 +97,8 @@ void ServerConnection::on_flushed() {
 
 void ServerConnection::on_timer() {
   if (is_lingering_) {
+    // As long as it takes what it was answered, the client gets that.
+    if (sockets().queued_bytes(socket_) > 0) return sockets().close_when_flushed(socket_);
     sockets().close(socket_);
     return;
   }

@@ -224,6 +224,53 @@ TEST_F(ServerTest, ReadsOnForAWhileWhenItCutsAClientShort) {
   EXPECT_TRUE(is_closed(polite));
 }
 
+// A slow client that is cut short gets what it was answered before all the same.
+TEST_F(ServerTest, WhileItReadsAClientThatWasCutShortGetsItsAnswers) {
+  for (const bool finishes : {false, true}) {
+    const size_t client = world_.kernel.connect();
+    world_.kernel.client(client).room = 10;
+    std::string received = world_.say(client, std::string(kGetNow) + "\n\n");
+    world_.kernel.client(client).finishes = finishes;
+    world_.turn();
+    for (int seconds = 0; seconds < 30; seconds += 5) {
+      world_.kernel.client(client).room = 10;
+      world_.pass(5 * os::kSecond);
+      ASSERT_FALSE(is_closed(client)) << seconds;
+    }
+    world_.kernel.client(client).room = SIZE_MAX;
+    world_.turn();
+    received += world_.kernel.client(client).received;
+    EXPECT_THAT(received, HasSubstr("nowHTTP/1.1 400 Bad Request\r\n"));
+    EXPECT_TRUE(is_closed(client));
+  }
+}
+
+TEST_F(ServerTest, AClientThatWasCutShortAndDoesNotReadIsNotWaitedForLong) {
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).room = 0;
+  world_.say(client, "\n\n");
+  world_.pass(9 * os::kSecond);
+  EXPECT_FALSE(is_closed(client));
+  world_.pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(client));
+}
+
+// Both may be there before the first answer has left.
+TEST_F(ServerTest, TellsWhatWasWrongToAClientThatFinishesBehindIt) {
+  const size_t client = world_.kernel.connect();
+  world_.turn();
+  {
+    runtime::TurnScope scope(world_.shard);
+    std::string bytes = "\n\n";
+    const os::Token token = world_.kernel.client(client).token;
+    world_.sockets.on_bytes(token, bytes);
+    world_.sockets.on_end(token, false);
+  }
+  world_.turn();
+  EXPECT_THAT(world_.kernel.client(client).received, StartsWith("HTTP/1.1 400 "));
+  EXPECT_TRUE(is_closed(client));
+}
+
 TEST_F(ServerTest, StopsReadingFromAClientThatDoesNotRead) {
   const size_t client = world_.kernel.connect();
   world_.kernel.client(client).room = 10;
