@@ -111,7 +111,10 @@ void ServerConnection::on_timer() {
 void ServerConnection::settle() {
   if (!sockets().is_open(socket_) || is_lingering_) return;
   send_output();
-  if (rest_) return pace_input();
+  if (rest_) {
+    pace_input();
+    return arm_deadline();
+  }
   switch (conversation_.waiting_for()) {
     case Waiting::end:
       return finish();
@@ -192,7 +195,9 @@ void ServerConnection::pace_input() {
 void ServerConnection::arm_deadline() {
   const Server::Options& options = server_.options_;
   runtime::Shard& shard = sockets().shard();
-  const Waiting waiting = conversation_.waiting_for();
+  // An answer of which a part has yet to leave is as one that is still being made: the socket
+  // bounds how long the client may leave it unread.
+  const Waiting waiting = rest_ ? Waiting::handler : conversation_.waiting_for();
   const bool is_next = conversation_.requests() != requests_seen_;
   const bool was_between =
       was_waiting_for_ == Waiting::idle || was_waiting_for_ == Waiting::handler;
