@@ -290,6 +290,38 @@ TEST(LogLines, HaveTheReferencesOrder) {
               HasSubstr("[INF]"));
 }
 
+// Some fields are what strangers have sent.
+TEST(LogLines, AreUtf8WithoutControlsWhateverAFieldHolds) {
+  const auto json = [](std::string_view text) {
+    const std::string line = json_log_line(log::Level::info, "", {{"origin", text}}, 0);
+    const size_t start = line.find("origin") + 8;
+    return line.substr(start, line.rfind(",\"time\"") - start);
+  };
+  EXPECT_EQ(json("a\xff"), R"("a\ufffd")");
+  EXPECT_EQ(json("\xe2\x82z"), R"("\ufffd\ufffdz")");
+  EXPECT_EQ(json("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")") << "a surrogate";
+  EXPECT_EQ(json("\x1b\x7f"), R"("\u001b\u007f")");
+  EXPECT_EQ(json("\xc2\x80 \xc2\x9b \xc2\x9f"), R"("\u0080 \u009b \u009f")");
+  EXPECT_EQ(json("\xc2\xa0\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"),
+            "\"\xc2\xa0\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\"");
+}
+
+TEST(LogLines, HaveNothingForATerminalToObey) {
+  const auto text = [](std::string_view value) {
+    const std::string line = text_log_line(log::Level::info, "", {{"origin", value}}, 0);
+    return line.substr(line.rfind("\x1b[0m") + 4);
+  };
+  EXPECT_EQ(text("http://a.example"), "http://a.example");
+  EXPECT_EQ(text("\x1b[2J"), R"("\u001b[2J")");
+  EXPECT_EQ(text("\x1b[0m"), R"("\u001b[0m")");
+  EXPECT_EQ(text("\xc2\x9b"), R"("\u009b")");
+  EXPECT_EQ(text("\x9b"), R"("\ufffd")");
+  EXPECT_EQ(text("a\x7f"), R"("a\u007f")");
+  EXPECT_EQ(text("a\rb"), R"("a\u000db")");
+  EXPECT_EQ(text("a=b"), R"("a=b")");
+  EXPECT_EQ(text("\xc3\xa9"), "\"\xc3\xa9\"");
+}
+
 TEST(LogSetup, LevelsAreCaseInsensitive) {
   EXPECT_EQ((LogSetup{"WARN", ""}).threshold(), log::Level::warn);
   EXPECT_EQ((LogSetup{"loud", ""}).threshold(), log::Level::info);

@@ -8,10 +8,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <chrono>
 #include <ctime>
 #include <thread>
 #include <vector>
+
+#include "protocol/json.h"
 
 namespace gyre::app {
 namespace {
@@ -42,22 +45,45 @@ const LevelName* find_level(std::string text) {
   return found == kLevels.end() ? nullptr : found;
 }
 
+// The length of the UTF-8 character that the text begins with; 0 if there is none.
+size_t character_length(std::string_view text) {
+  const int ones = std::countl_one(static_cast<unsigned char>(text.front()));
+  const size_t length = ones == 0 ? 1 : static_cast<size_t>(ones);
+  const std::string_view character = text.substr(0, length);
+  return character.size() == length && protocol::json::is_utf8(character) ? length : 0;
+}
+
+// Fields may hold what strangers sent: what is not UTF-8 becomes U+FFFD, and no control character
+// stays, since a terminal would obey it.
 void append_escaped(std::string& out, std::string_view text) {
   out += '"';
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
+  while (!text.empty()) {
+    const size_t length = character_length(text);
+    const std::string_view character = text.substr(0, std::max<size_t>(length, 1));
+    text.remove_prefix(character.size());
+    const auto last = static_cast<unsigned char>(character.back());
+    // U+0080 to U+009F are C2 80 to C2 9F.
+    const bool is_c1 = character.starts_with('\xc2') && last < 0xa0;
+    if (length == 0) {
+      out += "\\ufffd";
+    } else if (character == "\"" || character == "\\") {
       out += '\\';
-      out += c;
-    } else if (c == '\n') {
+      out += character;
+    } else if (character == "\n") {
       out += "\\n";
-    } else if (byte < 0x20) {
-      out += fmt::format("\\u{:04x}", byte);
+    } else if (last < 0x20 || last == 0x7f || is_c1) {
+      out += fmt::format("\\u{:04x}", last);
     } else {
-      out += c;
+      out += character;
     }
   }
   out += '"';
+}
+
+// Whether a value can stand as it is in a line of text.
+bool is_plain(std::string_view value) {
+  return std::ranges::all_of(
+      value, [](char c) { return c > ' ' && c < '\x7f' && c != '"' && c != '\\' && c != '='; });
 }
 
 std::string local_time(const char* format, int64_t time) {
@@ -194,7 +220,7 @@ std::string text_log_line(log::Level level, std::string_view message,
   });
   for (const log::Field* field : sorted) {
     line += fmt::format(" {}{}={}", kCyan, field->key, kPlain);
-    if (field->is_bare || field->value.find_first_of(" \"\n\\=") == std::string::npos) {
+    if (field->is_bare || is_plain(field->value)) {
       line += field->value;
     } else {
       append_escaped(line, field->value);

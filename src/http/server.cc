@@ -82,7 +82,7 @@ void ServerConnection::on_end(net::EndReason reason) {
   const Waiting waiting = conversation_.waiting_for();
   const bool is_at_work = waiting == Waiting::handler || conversation_.wants_to_go_on();
   const bool may_answer = is_at_work || rest_ || sockets().queued_bytes(socket_) > 0;
-  if (reason != net::EndReason::peer_finished || is_lingering_ || !may_answer) {
+  if (reason != net::EndReason::peer_finished || !may_answer) {
     sockets().close(socket_);
     return;
   }
@@ -97,6 +97,8 @@ void ServerConnection::on_flushed() {
 
 void ServerConnection::on_timer() {
   if (is_lingering_) {
+    // As long as it takes what it was answered, the client gets that.
+    if (sockets().queued_bytes(socket_) > 0) return sockets().close_when_flushed(socket_);
     sockets().close(socket_);
     return;
   }
@@ -109,7 +111,10 @@ void ServerConnection::on_timer() {
 void ServerConnection::settle() {
   if (!sockets().is_open(socket_) || is_lingering_) return;
   send_output();
-  if (rest_) return pace_input();
+  if (rest_) {
+    pace_input();
+    return arm_deadline();
+  }
   switch (conversation_.waiting_for()) {
     case Waiting::end:
       return finish();
@@ -190,7 +195,9 @@ void ServerConnection::pace_input() {
 void ServerConnection::arm_deadline() {
   const Server::Options& options = server_.options_;
   runtime::Shard& shard = sockets().shard();
-  const Waiting waiting = conversation_.waiting_for();
+  // An answer of which a part has yet to leave is as one that is still being made: the socket
+  // bounds how long the client may leave it unread.
+  const Waiting waiting = rest_ ? Waiting::handler : conversation_.waiting_for();
   const bool is_next = conversation_.requests() != requests_seen_;
   const bool was_between =
       was_waiting_for_ == Waiting::idle || was_waiting_for_ == Waiting::handler;

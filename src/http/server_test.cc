@@ -39,6 +39,8 @@ struct ShouterTakeover final : Takeover {
   }
 };
 
+constexpr size_t kLong = 2'000'000;  // leaves in pieces
+
 class ServerTest : public testing::Test {
  protected:
   ServerTest() { start({}); }
@@ -51,6 +53,9 @@ class ServerTest : public testing::Test {
                           }});
     server_->routes().add("/big", {.handle = [](Exchange exchange) {
                             exchange.answer(Response(200, "text/plain", std::string(100000, 'x')));
+                          }});
+    server_->routes().add("/long", {.handle = [](Exchange exchange) {
+                            exchange.answer(Response(200, "text/plain", std::string(kLong, 'x')));
                           }});
     server_->routes().add(
         "/later", {.handle = [this](Exchange exchange) { kept_.push_back(std::move(exchange)); }});
@@ -73,6 +78,7 @@ class ServerTest : public testing::Test {
 
 constexpr std::string_view kGetNow = "GET /now HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kGetBig = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kGetLong = "GET /long HTTP/1.1\r\nHost: a\r\n\r\n";
 constexpr std::string_view kGetLater = "GET /later HTTP/1.1\r\nHost: a\r\n\r\n";
 
 TEST_F(ServerTest, AConnectionThatAsksTooFastIsToldAndEnds) {
@@ -224,6 +230,53 @@ TEST_F(ServerTest, ReadsOnForAWhileWhenItCutsAClientShort) {
   EXPECT_TRUE(is_closed(polite));
 }
 
+// A slow client that is cut short gets what it was answered before all the same.
+TEST_F(ServerTest, WhileItReadsAClientThatWasCutShortGetsItsAnswers) {
+  for (const bool finishes : {false, true}) {
+    const size_t client = world_.kernel.connect();
+    world_.kernel.client(client).room = 10;
+    std::string received = world_.say(client, std::string(kGetNow) + "\n\n");
+    world_.kernel.client(client).finishes = finishes;
+    world_.turn();
+    for (int seconds = 0; seconds < 30; seconds += 5) {
+      world_.kernel.client(client).room = 10;
+      world_.pass(5 * os::kSecond);
+      ASSERT_FALSE(is_closed(client)) << seconds;
+    }
+    world_.kernel.client(client).room = SIZE_MAX;
+    world_.turn();
+    received += world_.kernel.client(client).received;
+    EXPECT_THAT(received, HasSubstr("nowHTTP/1.1 400 Bad Request\r\n"));
+    EXPECT_TRUE(is_closed(client));
+  }
+}
+
+TEST_F(ServerTest, AClientThatWasCutShortAndDoesNotReadIsNotWaitedForLong) {
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).room = 0;
+  world_.say(client, "\n\n");
+  world_.pass(9 * os::kSecond);
+  EXPECT_FALSE(is_closed(client));
+  world_.pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(client));
+}
+
+// Both may be there before the first answer has left.
+TEST_F(ServerTest, TellsWhatWasWrongToAClientThatFinishesBehindIt) {
+  const size_t client = world_.kernel.connect();
+  world_.turn();
+  {
+    runtime::TurnScope scope(world_.shard);
+    std::string bytes = "\n\n";
+    const os::Token token = world_.kernel.client(client).token;
+    world_.sockets.on_bytes(token, bytes);
+    world_.sockets.on_end(token, false);
+  }
+  world_.turn();
+  EXPECT_THAT(world_.kernel.client(client).received, StartsWith("HTTP/1.1 400 "));
+  EXPECT_TRUE(is_closed(client));
+}
+
 TEST_F(ServerTest, StopsReadingFromAClientThatDoesNotRead) {
   const size_t client = world_.kernel.connect();
   world_.kernel.client(client).room = 10;
@@ -239,7 +292,6 @@ TEST_F(ServerTest, StopsReadingFromAClientThatDoesNotRead) {
 
 // What is too long for one piece leaves as the client takes it, and what comes behind it waits.
 TEST_F(ServerTest, ALongAnswerLeavesInPieces) {
-  constexpr size_t kLong = 2'000'000;
   const size_t client = world_.kernel.connect();
   world_.kernel.client(client).room = 0;
   world_.say(client, std::string(kGetLater).append(kGetNow).append(kGetLater));
@@ -267,6 +319,36 @@ TEST_F(ServerTest, ALongAnswerLeavesInPieces) {
   answer(1, Response(200, "text/plain", body));
   world_.turn();
   EXPECT_THAT(world_.kernel.client(client).received, EndsWith("x!"));
+  EXPECT_TRUE(is_closed(client));
+}
+
+TEST_F(ServerTest, ALongAnswerMayTakeItsTimeWhileTheClientReads) {
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).room = 0;
+  world_.say(client, std::string(kGetLong).append(kGetNow).append("GET /now HTTP/1.1\r\n"));
+  std::string received;
+  for (int pieces = 0; pieces < 100 && !received.ends_with("now"); ++pieces) {
+    ASSERT_FALSE(is_closed(client));
+    world_.kernel.client(client).room = 50'000;
+    world_.pass(8 * os::kSecond);
+    received += std::exchange(world_.kernel.client(client).received, {});
+  }
+  EXPECT_THAT(received, HasSubstr("xHTTP/1.1 200 OK"));
+  world_.kernel.client(client).room = SIZE_MAX;
+  EXPECT_THAT(world_.say(client, "Host: a\r\n\r\n"), EndsWith("now"));
+  world_.pass(74 * os::kSecond);
+  EXPECT_FALSE(is_closed(client));
+  world_.pass(2 * os::kSecond);
+  EXPECT_TRUE(is_closed(client)) << "its deadlines are back";
+}
+
+TEST_F(ServerTest, ALongAnswerThatIsNotReadIsNotWaitedFor) {
+  const size_t client = world_.kernel.connect();
+  world_.kernel.client(client).room = 300'000;
+  world_.say(client, kGetLong);
+  world_.pass(9 * os::kSecond);
+  EXPECT_FALSE(is_closed(client));
+  world_.pass(2 * os::kSecond);
   EXPECT_TRUE(is_closed(client));
 }
 
@@ -320,6 +402,9 @@ TEST(Server, RefusesNewcomersBeyondTheBound) {
     server.emplace(world.sockets, Server::Options{.newcomers_max = 1});
     server->routes().add("/now",
                          {.handle = [](Exchange exchange) { exchange.answer(Response(204)); }});
+    server->routes().add("/long", {.handle = [](Exchange exchange) {
+                           exchange.answer(Response(200, "text/plain", std::string(kLong, 'x')));
+                         }});
     ASSERT_TRUE(world.sockets.listen({}, *server));
   }
   const size_t first = world.kernel.connect();
@@ -331,6 +416,11 @@ TEST(Server, RefusesNewcomersBeyondTheBound) {
   const size_t third = world.kernel.connect();
   EXPECT_THAT(world.say(third, kGetNow), StartsWith("HTTP/1.1 204"));
   world.kernel.client(first).finishes = true;
+  const size_t slow = world.kernel.connect();
+  world.kernel.client(slow).room = 0;
+  world.say(slow, kGetLong);
+  const size_t last = world.kernel.connect();
+  EXPECT_THAT(world.say(last, kGetNow), StartsWith("HTTP/1.1 204")) << "an answer is on its way";
   world.kernel.client(third).finishes = true;
   world.turn();
 }
