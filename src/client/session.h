@@ -118,9 +118,12 @@ class Session final : public LocalCounted, runtime::Timer {
   using Handler = runtime::Task<Answer<void>> (Session::*)(const CommandBox& box);
 
   // --- Input (session.cc)
+  // They are no commands in work, so nothing else bounds them.
+  static constexpr size_t kWaitingUnsubscribesMax = 128;
   uint32_t concurrency() const;
   bool is_busy() const {
-    return in_flight_ >= concurrency() || state_ == State::connecting || is_clogged();
+    return in_flight_ >= concurrency() || state_ == State::connecting ||
+           (rare_ && rare_->unsubscribes.size() >= kWaitingUnsubscribesMax) || is_clogged();
   }
   bool is_clogged() const;
   std::string_view process(std::string_view frame);
@@ -233,6 +236,7 @@ class Session final : public LocalCounted, runtime::Timer {
   static void plan_recovery(const channel::ChannelOptions& options, bool is_asked,
                             protocol::StreamPosition since, SubscribePlan& plan);
   void count_recovery(const SubscribePlan& plan, const hub::Joined& joined);
+  static runtime::Task<Result<void>> join_by_server(Ref<Session> self, SubscribeOrder order);
   void push_subscribed(const SubscribePlan& plan, const hub::Joined& joined);
   void unsubscribe(uint32_t id, std::string_view channel);
 

@@ -243,7 +243,11 @@ void Session::answer_waiting_unsubscribes(hub::ChannelSlot channel) {
     return entry.first == channel;
   });
   if (rare_->unsubscribes.empty()) rare_->unsubscribe_due = 0;
-  for (const uint32_t id : ids) reply(id, protocol::UnsubscribeResult());
+  for (const uint32_t id : ids) {
+    // It is about to be closed as slow.
+    if (services_.sockets.is_overflowed(socket_)) return;
+    reply(id, protocol::UnsubscribeResult());
+  }
 }
 
 }  // namespace gyre::client
