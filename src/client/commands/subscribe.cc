@@ -252,7 +252,9 @@ Answer<void> Session::finish_plan(const protocol::SubscribeRequest& request,
   if (plan.end && *plan.end <= services_.shard.unix_seconds()) {
     return client::refuse(errors::kExpired);
   }
-  plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta && !plan.is_wildcard();
+  // Those of a wildcard have no common base; what a backend streams is sent as it comes.
+  plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta &&
+                   !plan.is_wildcard() && !plan.is_streamed;
   GYRE_TRY_VOID(plan_filter(request, options, plan));
   plan.rejects_unrecovered = request.flag & protocol::kSubscribeFlagRejectUnrecovered;
   plan.set_flag(Subscription::kByPushId, request.flag & protocol::kSubscribeFlagChannelCompaction &&
