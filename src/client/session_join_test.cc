@@ -260,6 +260,34 @@ TEST_F(JoinTest, WhoIsTooSlowGetsNoMoreAnswersToUnsubscribes) {
   EXPECT_EQ(node.leftovers(), "");
 }
 
+TEST_F(JoinTest, EachUnsubscribeWaitsAsLong) {
+  node_.settings->concurrency = 4;
+  TestClient& client = node_.connected();
+  client.heard();
+  Gate& joins = shard().broker.subscribes;
+  joins.is_shut = true;
+  client.say(R"({"id":2,"subscribe":{"channel":"a"}})");
+  client.say(R"({"id":3,"unsubscribe":{"channel":"a"}})");
+  node_.pass(4900 * os::kMillisecond);
+  client.say(R"({"id":4,"subscribe":{"channel":"b"}})");
+  client.say(R"({"id":5,"unsubscribe":{"channel":"b"}})");
+  ASSERT_THAT(joins.waiting, SizeIs(2));
+  in_turn([&] {
+    const std::coroutine_handle<> first = joins.waiting.front();
+    joins.waiting.erase(joins.waiting.begin());
+    first.resume();
+  });
+  EXPECT_THAT(client.heard(),
+              ElementsAre(R"({"id":2,"subscribe":{}})", R"({"id":3,"unsubscribe":{}})"));
+  node_.pass(4 * os::kSecond);
+  EXPECT_FALSE(client.is_over());
+  node_.pass(2 * os::kSecond);
+  ASSERT_TRUE(client.is_over());
+  EXPECT_EQ(client.ending->code, 3004u);
+  open(joins);
+  EXPECT_EQ(node_.leftovers(), "");
+}
+
 TEST_F(JoinTest, TheApiUnsubscribesDuringAJoin) {
   TestClient& client = node_.connected();
   client.heard();
