@@ -128,6 +128,23 @@ TEST(Patterns, BrokenOnesAndThoseOfNoNamespaceAreRefused) {
   EXPECT_FALSE(Namespaces::compile({}, {}, {{"users", {}}}, {{"/users/:id", "user"}}));
 }
 
+// Without it the backend would decide, whatever the namespace allows: the subscription is there for
+// the capability alone.
+TEST(Permissions, ACapabilityIsTheGroundWhereABackendWouldDecide) {
+  const std::string word = "sub";
+  const Requester capable{.user = "1", .rights = Rights(std::span(&word, 1))};
+  for (std::string ChannelOptions::* proxy :
+       {&ChannelOptions::subscribe_proxy, &ChannelOptions::subscribe_stream_proxy}) {
+    ChannelOptions options;
+    options.allow_subscribe_for_client = options.allow_user_limited_channels = true;
+    options.*proxy = "default";
+    const Namespaces namespaces = make(options);
+    EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "a"), capable, {}), Ground::capability);
+    EXPECT_EQ(ground_to_wish(namespaces, "a", capable), Ground::capability);
+    EXPECT_EQ(ground_to_subscribe(resolved(namespaces, "d#1"), capable, {}), Ground::user_list);
+  }
+}
+
 TEST(Permissions, ACapabilityAddsWhatTheOptionsDoNotGive) {
   const Namespaces closed = make({});
   const auto rights = [](const std::string& word) {

@@ -33,6 +33,11 @@ Refusal denied_unless(bool allowed) {
   return errors::kPermissionDenied;
 }
 
+// Whether the proxy of that name decides about a subscribe without a token, if no right has.
+bool is_decided_by(const std::string& proxy, const Resolved& channel, const NameRules& rules) {
+  return !proxy.empty() && !channel.name.is_private && !is_user_limited(channel, rules);
+}
+
 bool is_json_object(std::string_view data) {
   constexpr std::string_view kSpace = " \t\r\n";
   const size_t first = data.find_first_not_of(kSpace);
@@ -86,13 +91,13 @@ bool is_user_limited(const Resolved& channel, const NameRules& rules) {
 }
 
 bool is_asked_of_backend(const Resolved& channel, const Requester& who, const NameRules& rules) {
-  return !who.rights.has(Rights::kSubscribe) && !channel.options().subscribe_proxy.empty() &&
-         !channel.name.is_private && !is_user_limited(channel, rules);
+  return !who.rights.has(Rights::kSubscribe) &&
+         is_decided_by(channel.options().subscribe_proxy, channel, rules);
 }
 
 bool is_streamed_by_backend(const Resolved& channel, const Requester& who, const NameRules& rules) {
-  return !who.rights.has(Rights::kSubscribe) && !channel.options().subscribe_stream_proxy.empty() &&
-         !channel.name.is_private && !is_user_limited(channel, rules);
+  return !who.rights.has(Rights::kSubscribe) &&
+         is_decided_by(channel.options().subscribe_stream_proxy, channel, rules);
 }
 
 Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const NameRules& rules) {
@@ -103,11 +108,17 @@ Ground ground_to_subscribe(const Resolved& channel, const Requester& who, const 
     return Ground::user_list;
   }
   const ChannelOptions& options = channel.options();
+  const bool is_capable = who.rights.has(Rights::kSubscribe);
+  // Without the right the option would not count.
+  if (is_capable && (is_decided_by(options.subscribe_proxy, channel, rules) ||
+                     is_decided_by(options.subscribe_stream_proxy, channel, rules))) {
+    return Ground::capability;
+  }
   if (!is_limited && passes(who, options.allow_subscribe_for_client, false,
                             options.allow_subscribe_for_anonymous)) {
     return Ground::option;
   }
-  if (who.rights.has(Rights::kSubscribe)) return Ground::capability;
+  if (is_capable) return Ground::capability;
   return who.is_insecure ? Ground::insecure : Ground::none;
 }
 

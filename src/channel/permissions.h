@@ -53,8 +53,8 @@ bool is_streamed_by_backend(const Resolved& channel, const Requester& who, const
 enum class Ground : uint8_t {
   none,  // there is no reason: refused
   user_list,
-  option,  // of the namespace
-  capability,
+  option,      // of the namespace
+  capability,  // before the option where a backend would decide otherwise
   insecure,
 };
 // A subscribe without a token, if no proxy decides. With a token, that does.

@@ -29,8 +29,7 @@ uint32_t Session::due_in(os::Nanos delay) const {
 
 void Session::arm() {
   uint32_t next = UINT32_MAX;
-  const uint32_t unsubscribe_due = rare_ ? rare_->unsubscribe_due : 0;
-  for (const uint32_t due : {ping_due_, pong_due_, presence_due_, end_due_, unsubscribe_due}) {
+  for (const uint32_t due : {ping_due_, pong_due_, presence_due_, end_due_, unsubscribe_due()}) {
     if (due != 0) next = std::min(next, due);
   }
   if (next == UINT32_MAX) {
@@ -48,8 +47,8 @@ void Session::on_timer() {
     return true;
   };
   if (take(end_due_)) on_end_due();
-  if (is_open() && rare_ && take(rare_->unsubscribe_due))
-    close(protocol::disconnects::kServerError);
+  uint32_t unsubscribe_due = this->unsubscribe_due();
+  if (is_open() && take(unsubscribe_due)) close(protocol::disconnects::kServerError);
   if (is_open() && take(pong_due_)) close(protocol::disconnects::kNoPong);
   if (is_open() && take(ping_due_)) send_ping();
   const uint32_t presence_due = presence_due_;
@@ -128,11 +127,8 @@ void Session::await_leaving() {
 
 // The unsubscribe of that id is answered when the channel's join has ended.
 void Session::await_join(hub::ChannelSlot channel, uint32_t id) {
-  Rare& rare = this->rare();
-  rare.unsubscribes.emplace_back(channel, id);
-  if (rare.unsubscribe_due != 0) return;
-  rare.unsubscribe_due = due_in(kUnsubscribeWait);
-  arm();
+  rare().unsubscribes.push_back({channel, id, due_in(kUnsubscribeWait)});
+  if (rare_->unsubscribes.size() == 1) arm();
 }
 
 // Counted from when the last one was due, not from when it came: sessions that a stall has brought

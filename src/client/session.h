@@ -108,8 +108,13 @@ class Session final : public LocalCounted, runtime::Timer {
     };
     std::list<Waiting> backlog;  // which takes no memory while it is empty
     size_t backlog_cost = 0;
-    std::vector<std::pair<hub::ChannelSlot, uint32_t>> unsubscribes;  // waiting for a join; ids
-    uint32_t unsubscribe_due = 0;  // when the first of them has waited too long
+    // Waits for a join, until it has waited too long.
+    struct WaitingUnsubscribe {
+      hub::ChannelSlot channel;
+      uint32_t id;
+      uint32_t due;
+    };
+    std::vector<WaitingUnsubscribe> unsubscribes;  // by age, so that the first is due first
   };
   class Joining;
   struct SubscribePlan;
@@ -118,9 +123,12 @@ class Session final : public LocalCounted, runtime::Timer {
   using Handler = runtime::Task<Answer<void>> (Session::*)(const CommandBox& box);
 
   // --- Input (session.cc)
+  // They are no commands in work, so nothing else bounds them.
+  static constexpr size_t kWaitingUnsubscribesMax = 128;
   uint32_t concurrency() const;
   bool is_busy() const {
-    return in_flight_ >= concurrency() || state_ == State::connecting || is_clogged();
+    return in_flight_ >= concurrency() || state_ == State::connecting ||
+           (rare_ && rare_->unsubscribes.size() >= kWaitingUnsubscribesMax) || is_clogged();
   }
   bool is_clogged() const;
   std::string_view process(std::string_view frame);
@@ -159,6 +167,9 @@ class Session final : public LocalCounted, runtime::Timer {
   void start_presence_ticks();
   void await_leaving();
   void await_join(hub::ChannelSlot channel, uint32_t id);
+  uint32_t unsubscribe_due() const {
+    return rare_ && !rare_->unsubscribes.empty() ? rare_->unsubscribes.front().due : 0;
+  }
   void expire_at(std::optional<int64_t> unix_second);
   uint32_t next_presence_tick(uint32_t due) const;
   void on_presence_tick(uint32_t due);
@@ -233,6 +244,7 @@ class Session final : public LocalCounted, runtime::Timer {
   static void plan_recovery(const channel::ChannelOptions& options, bool is_asked,
                             protocol::StreamPosition since, SubscribePlan& plan);
   void count_recovery(const SubscribePlan& plan, const hub::Joined& joined);
+  static runtime::Task<Result<void>> join_by_server(Ref<Session> self, SubscribeOrder order);
   void push_subscribed(const SubscribePlan& plan, const hub::Joined& joined);
   void unsubscribe(uint32_t id, std::string_view channel);
 

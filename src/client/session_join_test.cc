@@ -35,6 +35,14 @@ class JoinTest : public testing::Test {
     }
     node_.settle();
   }
+  // From "a", each with a frame of its own.
+  static void unsubscribe(TestNode& node, TestClient& client, int count) {
+    const runtime::TurnScope scope(node[0].shard);
+    for (int i = 0; i < count; ++i) {
+      client.session().receive(R"({"id":)" + std::to_string(i + 3) +
+                               R"(,"unsubscribe":{"channel":"a"}})");
+    }
+  }
   static std::string connect_with(std::string_view channels) {
     return R"({"id":1,"connect":{"token":")" +
            token(R"({"sub":"ann","channels":[)" + std::string(channels) + "]}") + "\"}}";
@@ -199,6 +207,85 @@ TEST_F(JoinTest, AnUnsubscribeThatWasAnsweredInTimeEndsNothing) {
   open(shard().broker.subscribes);
   node_.pass(9 * os::kSecond);
   EXPECT_FALSE(client.is_over());
+}
+
+// So many that more would be memory which nobody accounts for.
+TEST_F(JoinTest, OnlySoManyUnsubscribesWaitForAJoin) {
+  node_.settings->concurrency = 4;
+  TestClient& client = node_.connected();
+  client.heard();
+  shard().broker.subscribes.is_shut = true;
+  client.say(R"({"id":2,"subscribe":{"channel":"a"}})");
+  unsubscribe(node_, client, 3'000);
+  EXPECT_TRUE(client.is_paused());
+  open(shard().broker.subscribes);
+  EXPECT_THAT(client.heard(), SizeIs(3'001));
+  EXPECT_FALSE(client.is_paused());
+  EXPECT_EQ(node_.leftovers(), "");
+}
+
+TEST_F(JoinTest, OnlySoManyUnsubscribesWaitForAJoinByTheServer) {
+  TestClient& client = node_.connected();
+  client.heard();
+  shard().broker.subscribes.is_shut = true;
+  in_turn([&] {
+    shard().shard.tasks().spawn(TestNode::ignore(
+        Session::subscribe_by_server(Ref<Session>(&client.session()), {.channel = "a"})));
+  });
+  unsubscribe(node_, client, 3'000);
+  EXPECT_TRUE(client.is_paused());
+  open(shard().broker.subscribes);
+  EXPECT_THAT(client.heard(), SizeIs(3'001)) << "no command's end lets the rest go on";
+  EXPECT_FALSE(client.is_paused());
+  EXPECT_EQ(node_.leftovers(), "");
+}
+
+TEST_F(JoinTest, WhoIsTooSlowGetsNoMoreAnswersToUnsubscribes) {
+  auto settings = test_settings();
+  settings->concurrency = 4;
+  TestNode node(1, settings, {.queue_bytes_max = 500});
+  TestClient& client = node.connected();
+  node[0].broker.subscribes.is_shut = true;
+  client.say(R"({"id":2,"subscribe":{"channel":"a"}})");
+  unsubscribe(node, client, 100);
+  node[0].kernel.room = 0;
+  {
+    const runtime::TurnScope scope(node[0].shard);
+    node[0].broker.subscribes.open();
+  }
+  node.settle();
+  const auto& sent =
+      node[0].metrics.sent[metrics::Transport::websocket][metrics::FrameType::unsubscribe];
+  EXPECT_LT(sent.messages.value(), 50u);
+  EXPECT_EQ(node.leftovers(), "");
+}
+
+TEST_F(JoinTest, EachUnsubscribeWaitsAsLong) {
+  node_.settings->concurrency = 4;
+  TestClient& client = node_.connected();
+  client.heard();
+  Gate& joins = shard().broker.subscribes;
+  joins.is_shut = true;
+  client.say(R"({"id":2,"subscribe":{"channel":"a"}})");
+  client.say(R"({"id":3,"unsubscribe":{"channel":"a"}})");
+  node_.pass(4900 * os::kMillisecond);
+  client.say(R"({"id":4,"subscribe":{"channel":"b"}})");
+  client.say(R"({"id":5,"unsubscribe":{"channel":"b"}})");
+  ASSERT_THAT(joins.waiting, SizeIs(2));
+  in_turn([&] {
+    const std::coroutine_handle<> first = joins.waiting.front();
+    joins.waiting.erase(joins.waiting.begin());
+    first.resume();
+  });
+  EXPECT_THAT(client.heard(),
+              ElementsAre(R"({"id":2,"subscribe":{}})", R"({"id":3,"unsubscribe":{}})"));
+  node_.pass(4 * os::kSecond);
+  EXPECT_FALSE(client.is_over());
+  node_.pass(2 * os::kSecond);
+  ASSERT_TRUE(client.is_over());
+  EXPECT_EQ(client.ending->code, 3004u);
+  open(joins);
+  EXPECT_EQ(node_.leftovers(), "");
 }
 
 TEST_F(JoinTest, TheApiUnsubscribesDuringAJoin) {

@@ -29,6 +29,7 @@ std::shared_ptr<Settings> streamed_settings() {
   uni.allow_user_limited_channels = true;
   uni.allow_subscribe_for_client = true;  // which is not asked for, since the backend decides
   uni.force_recovery = uni.force_positioning = true;
+  uni.allows_fossil_delta = true;
   uni.history_size = 10;
   uni.history_ttl = std::chrono::seconds(600);
   channel::ChannelOptions bidi = uni;
@@ -184,6 +185,18 @@ TEST_F(StreamTest, HandsItOnUnderTheChannelsNumber) {
               ElementsAre(R"({"push":{"id":1,"pub":{"data":1,"tags":{"t":"1"}}}})"));
   end(Errc::closed);
   EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("channel":"bidi:a","unsubscribe":)")));
+}
+
+// Which would have to be made of the publication before, by each session for itself.
+TEST_F(StreamTest, HasNoDeltas) {
+  is_open = true;
+  client.say(R"({"id":2,"subscribe":{"channel":"uni:a","delta":"fossil"}})");
+  say(begin_message());
+  EXPECT_THAT(client.heard(), ElementsAre(kStreamSubscribed));
+  say(publication_message(R"({"p":1})"));
+  EXPECT_THAT(client.heard(), ElementsAre(HasSubstr(R"("pub":{"data":{"p":1})")));
+  client.leave();
+  end(Errc::cancelled);
 }
 
 TEST_F(StreamTest, GetsWhatTheClientPublishes) {

@@ -232,18 +232,21 @@ void Session::on_moved(hub::ChannelSlot channel, uint32_t index) {
 
 bool Session::has_waiting_unsubscribe(hub::ChannelSlot channel) const {
   return rare_ && std::ranges::any_of(rare_->unsubscribes,
-                                      [&](const auto& entry) { return entry.first == channel; });
+                                      [&](const auto& entry) { return entry.channel == channel; });
 }
 
 void Session::answer_waiting_unsubscribes(hub::ChannelSlot channel) {
   if (!has_waiting_unsubscribe(channel)) return;
   std::vector<uint32_t> ids;
   std::erase_if(rare_->unsubscribes, [&](const auto& entry) {
-    if (entry.first == channel) ids.push_back(entry.second);
-    return entry.first == channel;
+    if (entry.channel == channel) ids.push_back(entry.id);
+    return entry.channel == channel;
   });
-  if (rare_->unsubscribes.empty()) rare_->unsubscribe_due = 0;
-  for (const uint32_t id : ids) reply(id, protocol::UnsubscribeResult());
+  for (const uint32_t id : ids) {
+    // It is about to be closed as slow.
+    if (services_.sockets.is_overflowed(socket_)) return;
+    reply(id, protocol::UnsubscribeResult());
+  }
 }
 
 }  // namespace gyre::client

@@ -252,7 +252,9 @@ Answer<void> Session::finish_plan(const protocol::SubscribeRequest& request,
   if (plan.end && *plan.end <= services_.shard.unix_seconds()) {
     return client::refuse(errors::kExpired);
   }
-  plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta && !plan.is_wildcard();
+  // Those of a wildcard have no common base; what a backend streams is sent as it comes.
+  plan.has_delta = request.delta == "fossil" && options.allows_fossil_delta &&
+                   !plan.is_wildcard() && !plan.is_streamed;
   GYRE_TRY_VOID(plan_filter(request, options, plan));
   plan.rejects_unrecovered = request.flag & protocol::kSubscribeFlagRejectUnrecovered;
   plan.set_flag(Subscription::kByPushId, request.flag & protocol::kSubscribeFlagChannelCompaction &&
@@ -414,7 +416,7 @@ void Session::unsubscribe(uint32_t id, std::string_view channel) {
   if (channel.empty()) return close(disconnects::kBadRequest);
   if (Subscription* subscription = find(channel)) {
     if (subscription->is(Subscription::kJoining)) {
-      // Only with client.concurrency: both are answered when the subscribe has ended.
+      // Only with client.concurrency, or if the API subscribes: answered when that has ended.
       subscription->flags |= Subscription::kUnwanted;
       return await_join(subscription->channel, id);
     }
@@ -424,6 +426,12 @@ void Session::unsubscribe(uint32_t id, std::string_view channel) {
 }
 
 runtime::Task<Result<void>> Session::subscribe_by_server(Ref<Session> self, SubscribeOrder order) {
+  Result<void> joined = co_await join_by_server(self, std::move(order));
+  self->resume();  // what waited behind unsubscribes that waited for this
+  co_return joined;
+}
+
+runtime::Task<Result<void>> Session::join_by_server(Ref<Session> self, SubscribeOrder order) {
   if (self->state_ != State::connected || self->find(order.channel)) co_return Result<void>();
   const Settings& settings = *self->services_.settings;
   if (settings.channel_limit > 0 && self->subscriptions_.size() >= settings.channel_limit) {
