@@ -34,7 +34,6 @@
   bug(unwanted_goes_live, "an unsubscribe that waits for the join is answered and forgotten")      \
   bug(server_unsubscribe_misses_join, "the API's unsubscribe skips subscriptions under way")       \
   bug(backlog_out_of_order, "a frame that waits a second time goes behind its successors")         \
-  bug(newer_frame_overtakes, "a frame that comes when nothing is in work goes before those that wait") \
   bug(paused_reading_is_forgotten, "reading does not go on when the backlog has become short")     \
   bug(channel_limit_off_by_one, "one subscription more than the limit")                            \
   bug(refresh_keeps_old_end, "a refreshed connection ends when the old token does")                \

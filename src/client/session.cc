@@ -67,9 +67,7 @@ bool Session::is_clogged() const {
 void Session::receive(std::string_view frame) {
   if (state_ == State::refused || !is_open()) return;
   // What is in front may be free to go by now without having been told.
-  const bool must_wait =
-      is_busy() || (rare_ && !rare_->backlog.empty() && !GYRE_PLANTED(newer_frame_overtakes));
-  if (!must_wait) {
+  if (!is_busy() && (!rare_ || rare_->backlog.empty())) {
     if (const std::string_view rest = process(frame); !rest.empty()) hold_back(rest);
   } else if (flags_ & kPingUnanswered && is_lonely_pong(encoding(), frame)) {
     on_pong();  // must not wait: its time is running

@@ -90,10 +90,12 @@ void Shard::work() {
 void Shard::gather() {
   for (int round = 0; round < kGathersPerTurn; ++round) {
     if (output_->waiting() < kGatheredSends && !GYRE_FAULT(eager_gather)) return;
-    if (kernel_.monotonic() - now_ > kGatherMost || !kernel_.wait(0)) return;
+    if (kernel_.monotonic() - now_ > kGatherMost) return;
+    const bool has_more = kernel_.wait(0);
     // This look may have taken the wake-up of who read the baton before the turn took it: the next
     // one must wake again.
     if (!GYRE_PLANTED(gathered_wake_is_kept)) is_woken_.store(false, std::memory_order_seq_cst);
+    if (!has_more) return;
     kernel_.dispatch(*sink_, {buffer_.get(), kReceiveBuffer});
     work();
   }

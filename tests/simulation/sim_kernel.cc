@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -139,8 +140,7 @@ void SimKernel::collect() {
 
 bool SimKernel::wait(os::Nanos) {
   collect();
-  is_woken_ = false;
-  return !ready_.empty();
+  return std::exchange(is_woken_, false) || !ready_.empty();
 }
 
 void SimKernel::dispatch(os::EventSink& sink, std::span<char> buffer) {
