@@ -154,7 +154,7 @@ TEST_F(LocalHubTest, WhoIsToldOfALossMayMakeOthersLeave) {
   EXPECT_EQ(events_.lost, (std::set<uint32_t>{outlet(3), outlet(2)}));
   hub_.deliver("c", publication("1"), Verdict::next);
   flush();
-  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(sent_to(i) != "", i == 1) << i;
+  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(!sent_to(i).empty(), i == 1) << i;
 }
 
 TEST_F(LocalHubTest, AMassDeliveryLeavesBehindAPromptReply) {
