@@ -2,6 +2,7 @@
 #include <string_view>
 
 #include "api/decode.h"
+#include "api/payload.h"
 #include "base/check.h"
 #include "harness.h"
 #include "protocol/json.h"
@@ -10,6 +11,10 @@ namespace gyre::api {
 namespace {
 
 namespace json = protocol::json;
+
+// What the first byte chooses from, with room for methods to come: a corpus keeps its meaning.
+constexpr size_t kChoices = 64;
+static_assert(kCommandMethods < kChoices);
 
 void check_raw(const Raw& raw) {
   GYRE_CHECK(raw.bytes.empty() != raw.is_json);
@@ -31,17 +36,24 @@ void check_text(std::string_view text) {
   GYRE_CHECK(json::is_utf8(escaped));
 }
 
+// A binary form wins where it can be read.
+void check_payload(const Raw& data, const std::string& b64data) {
+  check_raw(data);
+  const Answer<Raw> payload = take_payload(data, b64data);
+  if (payload) GYRE_CHECK(payload->is_json == (b64data.empty() && data.is_json));
+}
+
 void check_tags(const protocol::Tags& tags) {
   for (size_t i = 1; i < tags.size(); ++i) GYRE_CHECK(tags[i - 1].first < tags[i].first);
 }
 
 void check_request(const AnyRequest& request) {
   if (const auto* publish = std::get_if<PublishRequest>(&request)) {
-    check_raw(publish->data);
+    check_payload(publish->data, publish->b64data);
     check_tags(publish->tags);
   }
   if (const auto* broadcast = std::get_if<BroadcastRequest>(&request)) {
-    check_raw(broadcast->data);
+    check_payload(broadcast->data, broadcast->b64data);
     check_tags(broadcast->tags);
     GYRE_CHECK(broadcast->channels.size() <= kElementsMax);
   }
@@ -85,13 +97,13 @@ void check_commands(std::string_view body, fuzz::AllocationBound& bound) {
 // that take several.
 void gyre::fuzz::take_input(std::string_view input) {
   if (input.empty()) return;
-  const size_t choice = static_cast<unsigned char>(input.front()) % (api::kCommandMethods + 1);
+  const size_t choice = static_cast<unsigned char>(input.front()) % api::kChoices;
   input.remove_prefix(1);
   AllocationBound bound(input.size(), AllocationBound::kOwn);
   api::check_text(input);
-  if (choice == api::kCommandMethods) {
-    api::check_commands(input, bound);
-  } else {
+  if (choice < api::kCommandMethods) {
     api::check_endpoint(static_cast<api::Method>(choice), input, bound);
+  } else {
+    api::check_commands(input, bound);
   }
 }

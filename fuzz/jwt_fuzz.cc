@@ -1,3 +1,5 @@
+#include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,6 +25,8 @@ void gyre::fuzz::take_input(std::string_view input) {
     const auth::ClaimRules rules{.user_id_claim = "uid", .has_capabilities = true, .meta = meta};
     if (const auto claims = auth::read_claims(input, rules)) {
       GYRE_CHECK(claims->meta.empty() || protocol::json::validate(claims->meta));
+      const std::optional<int64_t> end = claims->end();
+      GYRE_CHECK(!claims->expire_at || !end || *end > 0);
     }
     if (const auto parts = auth::Jwt::split(input)) {
       static_cast<void>(parts->algorithm());
