@@ -91,6 +91,17 @@ TEST(AllowedOrigins, FollowTheList) {
   EXPECT_FALSE(AllowedOrigins::compile({"http://["}));
 }
 
+TEST(AllowedOrigins, NoneIsLongerThanHostsAre) {
+  const auto origins = AllowedOrigins::compile({"http://*.test.com"});
+  const auto of_size = [](size_t size) {
+    const std::string_view start = "http://", end = ".test.com";
+    return std::string(start) + std::string(size - start.size() - end.size(), 'a') +
+           std::string(end);
+  };
+  EXPECT_TRUE(origins->allows(with_origin(of_size(1024))));
+  EXPECT_FALSE(origins->allows(with_origin(of_size(1025))));
+}
+
 TEST(Cors, EchoesWhatTheBrowserAsks) {
   Request request = with_origin("http://a.test.com");
   request.headers.add({"Access-Control-Request-Headers", "x-a, x-b"});
